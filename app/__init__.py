@@ -1,0 +1,1 @@
+"""auto-code: a ticket becomes a reviewed pull request."""

@@ -1,0 +1,154 @@
+"""Settings: every variable that the service reads, with its unit and meaning. Nothing else reads the environment's names.
+
+The names are fixed by what people have in their `.env`; a field is its variable in lower case.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.errors import ConfigurationError
+
+SHORTEST_SECRET = 16
+"""Characters that `WEBHOOK_SECRET` must have in production."""
+
+
+class Settings(BaseSettings):
+    """What the operator decided. Frozen: a process has one set of settings for its life."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
+
+    # The service
+    claude_code_api_port: int = Field(3001, ge=1, le=65535, description="Port of the HTTP service.")
+    node_env: Literal["development", "production"] = Field(
+        "development", description="`production` refuses to start while a required setting is missing."
+    )
+    workspace_dir: Path = Field(
+        Path("/workspace"), description="Volume root: the clone, the worktrees and the embedded database."
+    )
+    database_url: str | None = Field(
+        None, description="Postgres, e.g. `postgresql://user:password@host/db`. Unset: one SQLite file in WORKSPACE_DIR."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+
+    # The repository
+    repo_url: str | None = Field(None, description="HTTPS clone URL of the repository. Required in production.")
+    repo_dir: Path = Field(
+        Path(), description="Development only, when REPO_URL is unset: an existing local repository. Current directory."
+    )
+    base_branch: str = Field("main", description="Branch that pull requests go to.")
+    gh_token: SecretStr | None = Field(
+        None, description="GitHub token for clone, push and pull request. Required in production."
+    )
+
+    # Claude
+    anthropic_api_key: SecretStr | None = Field(
+        None, description="Claude API key. Production needs this or CLAUDE_CODE_OAUTH_TOKEN."
+    )
+    claude_code_oauth_token: SecretStr | None = Field(
+        None, description="Claude subscription token (`claude setup-token`). Wins over ANTHROPIC_API_KEY."
+    )
+    anthropic_base_url: str | None = Field(None, description="Another address of the Messages API, e.g. a gateway.")
+    claude_model: str = Field("claude-sonnet-4-6", description="Model of the author and the reviewer.")
+    max_concurrent_runs: int = Field(
+        4, ge=1, le=64, description="Claude Code processes at once, and so the runs worked on at once."
+    )
+    claude_idle_timeout_s: float = Field(
+        300, gt=0, description="Seconds of silence of the model after which the turn is interrupted and resumed."
+    )
+    claude_max_retries: int = Field(
+        5, ge=0, le=10, description="How often one model request is tried again after 429, 5xx or a lost connection."
+    )
+
+    # The pipeline
+    pipeline_review: bool = Field(False, description="Review the change in a second session, and fix what it finds.")
+    pipeline_lint: bool = Field(False, description="Run the repository's linter, and fix what it finds.")
+    pipeline_tests: bool = Field(False, description="Run the repository's tests, and fix what fails.")
+    check_timeout_s: float = Field(1800, gt=0, description="Seconds that one setup, lint or test command may take.")
+    dry_run: bool = Field(False, description="Stop before commit, push and pull request, and leave the worktree.")
+
+    # Doors
+    webhook_secret: SecretStr | None = Field(
+        None, description="What X-Webhook-Token must be, or the key of X-Hub-Signature. 16 characters in production."
+    )
+    webhook_rate_limit: str = Field("10/minute", description="Webhook requests that one address may send.")
+    admin_access_code: SecretStr | None = Field(
+        None, description="Bearer code of the JSON API. Unset: open in development, closed in production."
+    )
+
+    # Tracing
+    langfuse_public_key: str | None = Field(None, description="With LANGFUSE_SECRET_KEY: tracing on.")
+    langfuse_secret_key: SecretStr | None = Field(None, description="With LANGFUSE_PUBLIC_KEY: tracing on.")
+    langfuse_base_url: str = Field("https://cloud.langfuse.com", description="Address of Langfuse.")
+
+    # Without a network
+    offline: bool = Field(
+        False, description="Replace Claude and GitHub's API by their offline stand-ins (demo, development). Git stays real."
+    )
+
+    @field_validator("webhook_rate_limit")
+    @classmethod
+    def _rate_limit_is_understood(cls, value: str) -> str:
+        from limits import parse_many  # noqa: PLC0415 - only to check the text; slowapi reads it again
+
+        parse_many(value)
+        return value
+
+    @property
+    def production(self) -> bool:
+        """The process serves real tickets: required settings are required, doors are closed by default."""
+        return self.node_env == "production"
+
+    @property
+    def claude_credential(self) -> tuple[str, SecretStr] | None:
+        """Variable and value of the one credential that Claude gets: the OAuth token before the API key."""
+        if self.claude_code_oauth_token is not None:
+            return "CLAUDE_CODE_OAUTH_TOKEN", self.claude_code_oauth_token
+        if self.anthropic_api_key is not None:
+            return "ANTHROPIC_API_KEY", self.anthropic_api_key
+        return None
+
+    @property
+    def tracing(self) -> bool:
+        """Both keys of Langfuse are set."""
+        return self.langfuse_public_key is not None and self.langfuse_secret_key is not None
+
+    def require_production_ready(self) -> None:
+        """Raise ConfigurationError naming everything that production lacks; nothing in development."""
+        if not self.production:
+            return
+        secret = self.webhook_secret.get_secret_value() if self.webhook_secret else ""
+        lacks = [
+            (not self.repo_url, "REPO_URL"),
+            (bool(self.repo_url) and not str(self.repo_url).startswith("https://"), "REPO_URL (must be an https:// URL)"),
+            (self.claude_credential is None, "ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN"),
+            (self.gh_token is None, "GH_TOKEN"),
+            (not secret, "WEBHOOK_SECRET"),
+            (0 < len(secret) < SHORTEST_SECRET, f"WEBHOOK_SECRET (must have at least {SHORTEST_SECRET} characters)"),
+            (self.offline, "OFFLINE (must be false)"),
+        ]
+        if missing := [name for wanting, name in lacks if wanting]:
+            message = f"NODE_ENV=production cannot start. Set or correct: {', '.join(missing)}. See .env.example."
+            raise ConfigurationError(message)
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Settings from the environment and `.env`; `overrides` win.
+
+    Raises ConfigurationError naming each variable that cannot be understood. Values are never part of the message.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        faults = [f"{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors()]
+        message = f"Settings cannot be understood. {'; '.join(faults)}. See .env.example."
+        raise ConfigurationError(message) from None
+
+
+@lru_cache
+def get_settings() -> Settings:
+    """The settings of this process."""
+    return load_settings()

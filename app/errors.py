@@ -1,0 +1,55 @@
+"""The error tree: one class for each decision that a caller can take.
+
+Each message is one sentence that says what happened, to what, and what to do next. Vendor errors are translated into
+these where they appear, in the client that knows the vendor.
+"""
+
+
+class AutoCodeError(Exception):
+    """Anything that the product itself says went wrong."""
+
+    @property
+    def message(self) -> str:
+        """The sentence for people."""
+        return str(self)
+
+
+class ConfigurationError(AutoCodeError):
+    """The settings do not allow what was asked; nothing was started."""
+
+
+class InvalidInput(AutoCodeError):
+    """A request that cannot be understood. `field` names the part at fault, dotted from the body's root."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
+
+
+class NotFound(AutoCodeError):
+    """What was asked for does not exist."""
+
+
+class Conflict(AutoCodeError):
+    """The thing exists, but its state does not allow what was asked."""
+
+
+class StoreUnavailable(AutoCodeError):
+    """The database did not take the write; the sender should try again."""
+
+
+class WorkFailed(AutoCodeError):
+    """A run cannot go on. The message becomes the run's error."""
+
+
+class TemporarilyFailed(WorkFailed):
+    """The same call may succeed later: a network fault, an overloaded server. Steps are tried again for this."""
+
+
+class BranchMoved(WorkFailed):
+    """Somebody pushed to the run's branch; the push was refused so that nothing of theirs is lost."""
+
+
+class SessionLost(WorkFailed):
+    """The process behind a Claude session ended in the middle of a turn; the session can be resumed."""

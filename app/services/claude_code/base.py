@@ -1,0 +1,72 @@
+"""Claude Code sessions: prompts in, events and a result out.
+
+The room knows the Agent SDK and its CLI. It knows nothing of tickets, git or the database, and decides nothing about what
+comes next.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from app.models import EventKind, Model, Turn
+
+Emit = Callable[[EventKind, Mapping[str, Any]], Awaitable[None]]
+"""Where a turn tells what happens in it, as it happens."""
+
+
+class SessionRef(Model):
+    """A session: its id, chosen before it begins so that it is known after a crash, and where it works."""
+
+    id: str
+    directory: Path
+
+
+class ClaudeCode(ABC):
+    """Runs turns in resumable sessions. Turns of one session come one after the other.
+
+    Turns raise `SessionLost` when the CLI died more often than it was resumed, `TemporarilyFailed` when the model could not
+    be reached or stayed overloaded, and `WorkFailed` for what a person must mend (credential, CLI missing).
+    """
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Get ready to work: make the first spare process. Called once, on the main thread's event loop."""
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """End every process of this client. Sessions can be resumed by another one."""
+
+    @abstractmethod
+    async def reserve(self) -> str:
+        """An id for a new session, of a process that waits ready where there is one."""
+
+    @abstractmethod
+    async def warm(self, session: SessionRef) -> None:
+        """Open the author's connection, so that the first turn pays no start-up. The directory must exist.
+
+        Never fails: what goes wrong here shows in the turn.
+        """
+
+    @abstractmethod
+    async def run_implementation(self, session: SessionRef, prompt: str, emit: Emit) -> Turn:
+        """One turn of the author, who may change files. The session is opened, resumed or gone on with as needed.
+
+        A prompt that the session was given before, and whose turn was cut off, is not given again: the turn goes on. One
+        that was answered in full is not asked again: the stored answer is the result.
+        """
+
+    @abstractmethod
+    async def run_code_review(self, session: SessionRef, prompt: str, emit: Emit) -> Turn:
+        """The one turn of a reviewer, in a session of its own that can read and nothing else."""
+
+    @abstractmethod
+    async def close(self, session_id: str) -> None:
+        """End the session's process, if it has one. The session stays resumable."""
+
+    @abstractmethod
+    async def check(self) -> str:
+        """Ask the model one small question with the credential in use. One line on what was found.
+
+        Raises WorkFailed with what to mend.
+        """

@@ -1,0 +1,84 @@
+"""One repository: its clone, its worktrees, its branches at the forge and their pull requests.
+
+The room knows git and gh, and nothing of tickets, Claude or the database. It refuses to run anything that the target
+repository brings along (hooks, filters, monitors), and to overwrite or delete what is nowhere else.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from app.models import Changes, PullRequest, Workspace
+
+
+class GitHub(ABC):
+    """Worktrees and pull requests of one repository.
+
+    Every method raises `TemporarilyFailed` for what may work later (network, an overloaded forge) and `WorkFailed` for what
+    a person must mend; each message says which.
+    """
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Mend what a killed process left (locks, half-made worktrees). No network. Called once, before anything else."""
+
+    @abstractmethod
+    async def refresh(self) -> None:
+        """Bring the clone up to date with the forge: clone it if it is missing, else fetch.
+
+        Calls at the same time share one fetch. What a call fetched counts for a `prepare` that follows at once.
+        """
+
+    @abstractmethod
+    async def prepare(self, branch: str, *, occupied: Callable[[Path], Awaitable[None]] | None = None) -> Workspace:
+        """A worktree on `branch`, up to date with the forge. A second call gives the same worktree with its work kept.
+
+        A branch that exists at the forge is gone on with; else it starts from the base. Unpushed work of an earlier run is
+        kept in the worktree, and brought together with what people pushed meanwhile (see `Workspace.conflicts`).
+        `occupied` is called with the directory as soon as it exists and git knows it, before files are checked out, and is
+        awaited together with the check-out.
+        """
+
+    @abstractmethod
+    async def read(self, workspace: Workspace, path: str, *, limit_bytes: int = 256 << 10) -> str | None:
+        """Text of a file at the base commit, cut at `limit_bytes`; None when there is no such regular file."""
+
+    @abstractmethod
+    async def changes(self, workspace: Workspace, *, patch_bytes: int = 200_000) -> Changes:
+        """What the worktree holds beyond the base, new files included, ignored ones not. The patch is cut at the limit."""
+
+    @abstractmethod
+    async def commit(self, workspace: Workspace, message: str) -> str | None:
+        """Commit the worktree's files as they are and return the commit; None when nothing differs from the parent.
+
+        Author and committer are the service. The worktree's branch and index follow.
+        """
+
+    @abstractmethod
+    async def push(self, workspace: Workspace, commit: str) -> None:
+        """Publish `commit` as the branch. Doing it twice is the same as once.
+
+        Raises BranchMoved when the branch at the forge is neither the workspace's parent nor `commit`.
+        """
+
+    @abstractmethod
+    async def open_pull_request(self, workspace: Workspace, *, title: str, body: str, draft: bool) -> PullRequest:
+        """The open pull request of the branch: found and updated, or opened. Never a second one, never a closed one.
+
+        An existing pull request keeps its draft state.
+        """
+
+    @abstractmethod
+    async def remove(self, workspace: Workspace) -> Path | None:
+        """Remove the worktree. What it holds beyond the forge is saved first; the return is where, None if nothing was."""
+
+    @abstractmethod
+    def removal_command(self, workspace: Workspace) -> str:
+        """A command for people to copy that removes the worktree."""
+
+    @abstractmethod
+    async def check(self) -> str:
+        """Try the real thing: reach the repository and the forge with the credential. One line on what was found.
+
+        Raises WorkFailed with what to mend.
+        """
