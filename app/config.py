@@ -30,14 +30,16 @@ class Settings(BaseSettings):
         Path("/workspace"), description="Volume root: the clone, the worktrees and the embedded database."
     )
     database_url: str | None = Field(
-        None, description="Postgres, e.g. `postgresql://user:password@host/db`. Unset: one SQLite file in WORKSPACE_DIR."
+        None,
+        description="Postgres, e.g. `postgresql://user:password@host/db`. Unset: one SQLite file in WORKSPACE_DIR.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
 
     # The repository
     repo_url: str | None = Field(None, description="HTTPS clone URL of the repository. Required in production.")
     repo_dir: Path = Field(
-        Path(), description="Development only, when REPO_URL is unset: an existing local repository. Current directory."
+        Path(),
+        description="Development only, when REPO_URL is unset: an existing local repository. Current directory.",
     )
     base_branch: str = Field("main", description="Branch that pull requests go to.")
     gh_token: SecretStr | None = Field(
@@ -57,10 +59,15 @@ class Settings(BaseSettings):
         4, ge=1, le=64, description="Claude Code processes at once, and so the runs worked on at once."
     )
     claude_idle_timeout_s: float = Field(
-        300, gt=0, description="Seconds of silence of the model after which the turn is interrupted and resumed."
+        300,
+        gt=0,
+        description="Seconds of silence of the model after which the turn is interrupted and resumed.",
     )
     claude_max_retries: int = Field(
-        5, ge=0, le=10, description="How often one model request is tried again after 429, 5xx or a lost connection."
+        5,
+        ge=0,
+        le=10,
+        description="How often one model request is tried again after 429, 5xx or a lost connection.",
     )
 
     # The pipeline
@@ -72,7 +79,8 @@ class Settings(BaseSettings):
 
     # Doors
     webhook_secret: SecretStr | None = Field(
-        None, description="What X-Webhook-Token must be, or the key of X-Hub-Signature. 16 characters in production."
+        None,
+        description="What X-Webhook-Token must be, or the key of X-Hub-Signature. 16 characters in production.",
     )
     webhook_rate_limit: str = Field("10/minute", description="Webhook requests that one address may send.")
     admin_access_code: SecretStr | None = Field(
@@ -86,7 +94,8 @@ class Settings(BaseSettings):
 
     # Without a network
     offline: bool = Field(
-        False, description="Replace Claude and GitHub's API by their offline stand-ins (demo, development). Git stays real."
+        False,
+        description="Replace Claude and GitHub's API by their offline stand-ins (demo, development). Git stays real.",
     )
 
     @field_validator("webhook_rate_limit")
@@ -123,11 +132,17 @@ class Settings(BaseSettings):
         secret = self.webhook_secret.get_secret_value() if self.webhook_secret else ""
         lacks = [
             (not self.repo_url, "REPO_URL"),
-            (bool(self.repo_url) and not str(self.repo_url).startswith("https://"), "REPO_URL (must be an https:// URL)"),
+            (
+                bool(self.repo_url) and not str(self.repo_url).startswith("https://"),
+                "REPO_URL (must be an https:// URL)",
+            ),
             (self.claude_credential is None, "ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN"),
             (self.gh_token is None, "GH_TOKEN"),
             (not secret, "WEBHOOK_SECRET"),
-            (0 < len(secret) < SHORTEST_SECRET, f"WEBHOOK_SECRET (must have at least {SHORTEST_SECRET} characters)"),
+            (
+                0 < len(secret) < SHORTEST_SECRET,
+                f"WEBHOOK_SECRET (must have at least {SHORTEST_SECRET} characters)",
+            ),
             (self.offline, "OFFLINE (must be false)"),
         ]
         if missing := [name for wanting, name in lacks if wanting]:

@@ -48,7 +48,6 @@ class Trigger(StrEnum):
 
     WEBHOOK = "webhook"
     COMMAND = "command"
-    RETRY = "retry"
 
 
 class PipelineOptions(Model):
@@ -139,6 +138,18 @@ class Run(Model):
     outcome: str | None = Field(None, description="One sentence on how the run ended.")
 
 
+class Job(Model):
+    """What a worker needs to know of a run. `session_id` is the conversation's author, None before its first turn."""
+
+    run_id: str
+    ticket: Ticket
+    mode: RunMode
+    trigger: Trigger
+    options: PipelineOptions
+    session_id: str | None
+    status: RunStatus
+
+
 class Event(Model):
     """One thing that happened in a run. `seq` counts from 1 without gaps."""
 
@@ -199,12 +210,15 @@ class Changes(Model):
 
 
 class Turn(Model):
-    """What one turn of a Claude session gave. `cost_usd` and `tokens` are of this turn alone."""
+    """What one turn of a Claude session gave. `tokens` and `turns` (model answers) are of this turn alone."""
 
     text: str
     session_id: str
     turns: int = 0
+    session_cost_usd: float = 0.0
+    """What the session has cost since it began, as Claude Code says it."""
     cost_usd: float = 0.0
+    """What this turn added; known once the turn is recorded."""
     tokens: Tokens = Tokens()
     duration_s: float = 0.0
     finished: bool = True
@@ -227,6 +241,25 @@ class CheckResult(Model):
     command: str = ""
     output: str = ""
     duration_s: float = 0.0
+
+
+class GateReport(Model):
+    """What a gate of a run found, for the pull request. `found` is one line; `status` is the gate's end."""
+
+    gate: StageName
+    status: StageStatus
+    found: str
+    rounds: int = 0
+    duration_s: float = 0.0
+    turns: int = 0
+    cost_usd: float = 0.0
+
+
+class Outcome(Model):
+    """How the work on a run ended, when it did not fail."""
+
+    status: RunStatus
+    sentence: str
 
 
 class Verdict(Model):

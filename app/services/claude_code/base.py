@@ -16,10 +16,17 @@ Emit = Callable[[EventKind, Mapping[str, Any]], Awaitable[None]]
 
 
 class SessionRef(Model):
-    """A session: its id, chosen before it begins so that it is known after a crash, and where it works."""
+    """A session: its id, a UUID chosen before it begins so that it is known after a crash, and where it works."""
 
     id: str
     directory: Path
+
+
+class Prompt(Model):
+    """What one turn is asked. `id` is a UUID that stays the same when the same turn is asked again after a crash."""
+
+    id: str
+    text: str
 
 
 class ClaudeCode(ABC):
@@ -42,6 +49,10 @@ class ClaudeCode(ABC):
         """An id for a new session, of a process that waits ready where there is one."""
 
     @abstractmethod
+    async def remembers(self, session_id: str) -> bool:
+        """Whether the session was asked something before, and can be resumed."""
+
+    @abstractmethod
     async def warm(self, session: SessionRef) -> None:
         """Open the author's connection, so that the first turn pays no start-up. The directory must exist.
 
@@ -49,16 +60,19 @@ class ClaudeCode(ABC):
         """
 
     @abstractmethod
-    async def run_implementation(self, session: SessionRef, prompt: str, emit: Emit) -> Turn:
+    async def run_implementation(self, session: SessionRef, prompt: Prompt, emit: Emit) -> Turn:
         """One turn of the author, who may change files. The session is opened, resumed or gone on with as needed.
 
-        A prompt that the session was given before, and whose turn was cut off, is not given again: the turn goes on. One
-        that was answered in full is not asked again: the stored answer is the result.
+        A prompt that the session was given before is not given again: a turn that was cut off goes on, and one that was
+        answered in full gives the stored answer.
         """
 
     @abstractmethod
-    async def run_code_review(self, session: SessionRef, prompt: str, emit: Emit) -> Turn:
-        """The one turn of a reviewer, in a session of its own that can read and nothing else."""
+    async def run_code_review(self, session: SessionRef, prompt: Prompt, emit: Emit, *, beside: str) -> Turn:
+        """The one turn of a reviewer, in a session of its own that can read and nothing else.
+
+        `beside` is the author's session: where no process may be added its process makes room, and is resumed later.
+        """
 
     @abstractmethod
     async def close(self, session_id: str) -> None:

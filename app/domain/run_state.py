@@ -1,0 +1,25 @@
+"""The moves that a run may make. This table is the one place for them."""
+
+from app.models import RunStatus
+
+_MOVES: dict[RunStatus, frozenset[RunStatus]] = {
+    RunStatus.QUEUED: frozenset({RunStatus.RUNNING, RunStatus.FAILED, RunStatus.IDLE}),
+    RunStatus.RUNNING: frozenset({RunStatus.NEEDS_INPUT, RunStatus.FAILED, RunStatus.PR_OPENED, RunStatus.IDLE}),
+    RunStatus.NEEDS_INPUT: frozenset({RunStatus.RUNNING, RunStatus.FAILED, RunStatus.IDLE}),
+    RunStatus.FAILED: frozenset(),
+    RunStatus.PR_OPENED: frozenset(),
+    RunStatus.IDLE: frozenset(),
+}
+
+ACTIVE = frozenset({RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.NEEDS_INPUT})
+"""A ticket has at most one run in these; a new run of the ticket waits for its end."""
+
+
+def may_move(current: RunStatus, to: RunStatus) -> bool:
+    """Whether a run may go from one status to the other."""
+    return to in _MOVES[current]
+
+
+def has_ended(status: RunStatus) -> bool:
+    """Whether nothing more happens in a run of this status."""
+    return status not in ACTIVE

@@ -1,0 +1,1 @@
+"""Words: what Claude is told. Pure functions of vocabulary; nothing here acts."""

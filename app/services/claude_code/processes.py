@@ -1,0 +1,113 @@
+"""The CLI processes: one a session, never more than the limit, and a spare that waits ready in a slot nobody needs."""
+
+import asyncio
+import contextlib
+import uuid
+
+from app.errors import WorkFailed
+from app.services.claude_code.base import SessionRef
+from app.services.claude_code.live import LiveSession, OptionsOf
+from app.services.claude_code.options import CliSettings
+from app.services.claude_code.transcripts import Transcript
+
+
+class Processes:
+    """Opens, keeps and ends them. Who waits for a process gets one in order of asking."""
+
+    def __init__(self, *, cli: CliSettings, limit: int, spare_options: OptionsOf) -> None:
+        self._cli = cli
+        self._spare_options = spare_options
+        self._free = asyncio.Semaphore(limit)
+        self._live: dict[str, LiveSession] = {}
+        self._spare: LiveSession | None = None
+        self._making_spare: asyncio.Task[None] | None = None
+
+    async def stop(self) -> None:
+        """End them all."""
+        await self._give_up_spare()
+        await asyncio.gather(*(self.drop(session_id) for session_id in list(self._live)))
+
+    def reserve(self) -> str:
+        """An id for a new session. The spare, where there is one, is that session's from now on."""
+        spare, self._spare = self._spare, None
+        if spare is None or spare.lost:
+            return str(uuid.uuid4())
+        self._live[spare.id] = spare  # with the slot that it holds
+        return spare.id
+
+    async def open(self, session: SessionRef, options: OptionsOf) -> LiveSession:
+        """The session's process: the one that runs, a spare that moves in, or a new one that resumes what there is."""
+        live = self._live.get(session.id)
+        if live is not None and not live.lost and await _is_at(live, session):
+            return live
+        await self.drop(session.id)
+        if self._free.locked():
+            await self._give_up_spare()
+        await self._free.acquire()
+        opened = self._live[session.id] = LiveSession(
+            cli=self._cli,
+            session_id=session.id,
+            directory=session.directory,
+            resume=self.transcript(session.id).exists(),
+            options=options,
+        )
+        opened.open_soon()
+        return opened
+
+    async def drop(self, session_id: str) -> None:
+        """End the session's process, if it has one."""
+        if (live := self._live.pop(session_id, None)) is not None:
+            try:
+                await asyncio.shield(live.close())
+            finally:
+                self._free.release()
+
+    async def make_room(self, beside: str) -> None:
+        """See to it that one more process may be opened: by the spare's end, or else by that of the session `beside`."""
+        if self._free.locked() and self._spare is None:
+            await self.drop(beside)
+
+    def refill(self) -> None:
+        """Make a spare in the background, if there is none and a slot is free."""
+        if self._spare is None and not self._free.locked() and self._making_spare is None:
+            self._making_spare = asyncio.create_task(self._make_spare())
+
+    def transcript(self, session_id: str) -> Transcript:
+        """What the CLI wrote down of the session."""
+        return Transcript(config_directory=self._cli.config_directory(session_id), session_id=session_id)
+
+    async def _make_spare(self) -> None:
+        try:
+            await self._free.acquire()
+            waiting = self._cli.state / "waiting"
+            waiting.mkdir(parents=True, exist_ok=True)
+            self._spare = LiveSession(
+                cli=self._cli,
+                session_id=str(uuid.uuid4()),
+                directory=waiting,
+                resume=False,
+                options=self._spare_options,
+            )
+            with contextlib.suppress(WorkFailed):  # who takes it meets the same, and says it
+                await self._spare.ready()
+        finally:
+            self._making_spare = None
+
+    async def _give_up_spare(self) -> None:
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            try:
+                await asyncio.shield(spare.close())
+            finally:
+                self._free.release()
+
+
+async def _is_at(live: LiveSession, session: SessionRef) -> bool:
+    """Whether the process works where the session does; a spare moves there."""
+    if live.directory == session.directory:
+        return True
+    try:
+        await live.move_to(session.directory)
+    except WorkFailed:
+        return False
+    return True

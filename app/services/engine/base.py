@@ -1,0 +1,92 @@
+"""Durability: work that was enqueued is worked on to its end, whatever dies on the way.
+
+The room knows queues, steps and recovery. It knows nothing of what the steps do.
+"""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
+
+from app.errors import TemporarilyFailed, WorkFailed
+from app.models import Model
+
+T = TypeVar("T")
+
+Workflow = Callable[[str, "Steps"], Awaitable[None]]
+"""The durable order of one run: takes its id and its steps. Between steps it must be a pure function of their results."""
+
+
+class _Said(Model):
+    """What a step gave, as it is recorded: a value, or the sentence of the failure that ended it."""
+
+    value: Any = None
+    failure: str | None = None
+
+
+class Steps(ABC):
+    """The steps of one run. A step that has finished is never run again: its recorded result is given instead.
+
+    A step whose process died while it ran is run again, so its function must bear that.
+    """
+
+    def __init__(self, *, retry_after_s: Sequence[float] = (1.0, 5.0, 20.0)) -> None:
+        self._retry_after_s = tuple(retry_after_s)
+
+    async def run(self, name: str, function: Callable[[], Awaitable[T]], result: type[T] | Any) -> T:
+        """Run `function` as the step `name` and return its result, which `result` describes (any type that pydantic knows).
+
+        `TemporarilyFailed` is tried again after each of the waits; then it, like any other `WorkFailed`, is recorded as the
+        step's end and raised as `WorkFailed`, now and on every replay.
+        """
+        adapter: TypeAdapter[T] = TypeAdapter(result)
+
+        async def body() -> dict[str, Any]:
+            try:
+                value = await self._persevere(function)
+            except WorkFailed as error:
+                return _Said(failure=error.message).model_dump(mode="json")
+            return _Said(value=adapter.dump_python(value, mode="json")).model_dump(mode="json")
+
+        said = _Said.model_validate(await self._execute(name, body))
+        if said.failure is not None:
+            raise WorkFailed(said.failure)
+        return adapter.validate_python(said.value)
+
+    async def _persevere(self, function: Callable[[], Awaitable[T]]) -> T:
+        for wait_s in self._retry_after_s:
+            try:
+                return await function()
+            except TemporarilyFailed:
+                await asyncio.sleep(wait_s)
+        return await function()
+
+    @abstractmethod
+    async def _execute(self, name: str, body: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
+        """Run `body` unless the step is recorded; its result is JSON."""
+
+
+class Engine(ABC):
+    """Queues runs and works them off, a limited number at once."""
+
+    @abstractmethod
+    async def start(self, workflow: Workflow) -> None:
+        """Begin to work: first on what a dead process left, then on the queue. Called once, from the loop that works."""
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """Stop working. Unfinished runs go on at the next start; no workflow sees an end."""
+
+    @abstractmethod
+    def enqueue(self, transaction: Any, run_id: str) -> None:
+        """Queue a run in the caller's open transaction (of the same database): both happen, or neither."""
+
+    @abstractmethod
+    async def cancel(self, run_id: str) -> None:
+        """Take the run from the queue, or cancel what it is doing. Its workflow sees a CancelledError at most."""
+
+    @abstractmethod
+    async def unfinished(self) -> frozenset[str]:
+        """Ids of the runs that wait or are worked on."""

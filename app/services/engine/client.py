@@ -1,0 +1,137 @@
+"""The engine over DBOS, whose journal is in the product's own database.
+
+What DBOS does by default and must not do here: strand runs when the code's version changes (one constant version), store
+pickles (JSON), let two processes work on one SQLite file (a lock file), take the ticket's time when it ends (crash-only).
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TextIO
+
+from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, EnqueueOptions
+from dbos import _dbos as dbos_module
+
+from app.database import Database
+from app.errors import ConfigurationError
+from app.services.engine.base import Engine, Steps, Workflow
+
+_APPLICATION = "auto-code"
+_QUEUE = "runs"
+_WORKFLOW = "run"
+_VERSION = "1"  # for ever: another one would strand what is queued or running under this one
+
+_UNFINISHED = ["ENQUEUED", "DELAYED", "PENDING"]
+_POLL_S = 0.1
+_LOCK_WAIT_S = 60.0
+_MOST_RECOVERIES = 50
+"""Each restart of the service counts for every unfinished run, so this only stops a run that kills its process."""
+
+
+class DurableSteps(Steps):
+    """Steps in the journal of the workflow that is running."""
+
+    async def _execute(self, name: str, body: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
+        return await DBOS.run_step_async({"name": name, "preemptible": True}, body)
+
+
+class DbosEngine(Engine):
+    """One for each process: DBOS itself is global."""
+
+    def __init__(self, *, database: Database, concurrency: int, lock_wait_s: float = _LOCK_WAIT_S) -> None:
+        self._database = database
+        self._concurrency = concurrency
+        self._lock_wait_s = lock_wait_s
+        self._lock: TextIO | None = None
+        self._client = DBOSClient(
+            system_database_url=database.url,
+            system_database_engine=database.engine_room,
+            application_name=_APPLICATION,
+            serializer=DBOSPortableJSONSerializer(),
+            lazy=True,
+            retry_connection_errors=False,
+        )
+
+    async def start(self, workflow: Workflow) -> None:
+        if self._database.file is not None:
+            self._lock = await _hold(self._database.file.with_suffix(".lock"), self._lock_wait_s)
+        DBOS(config=self._config())
+        _tame_logs()
+
+        @DBOS.workflow(name=_WORKFLOW, max_recovery_attempts=_MOST_RECOVERIES)
+        async def run(run_id: str) -> None:
+            await workflow(run_id, DurableSteps())
+
+        DBOS.launch()
+        await DBOS.register_queue_async(
+            _QUEUE, worker_concurrency=self._concurrency, polling_interval_sec=_POLL_S, on_conflict="always_update"
+        )
+
+    async def stop(self) -> None:
+        # Crash-only: what runs is cancelled in memory and stays unfinished in the journal. DBOS itself would leave the
+        # coroutines on the loop, where they see "cannot schedule new futures" as if their work had failed.
+        instance = dbos_module._dbos_global_instance  # noqa: SLF001
+        tasks = [] if instance is None else list(instance._workflow_tasks)  # noqa: SLF001
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
+        # DBOS shuts the loop's default executor down with itself; others still need it for their own end.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(thread_name_prefix="default"))
+        self._client.destroy()
+        if self._lock is not None:
+            self._lock.close()
+
+    def enqueue(self, transaction: Any, run_id: str) -> None:
+        options = EnqueueOptions(workflow_name=_WORKFLOW, queue_name=_QUEUE, workflow_id=run_id, app_version=_VERSION)
+        self._client.enqueue_in_transaction(transaction, options, run_id)
+
+    async def cancel(self, run_id: str) -> None:
+        await DBOS.cancel_workflow_async(run_id, cancel_children=True)
+
+    async def unfinished(self) -> frozenset[str]:
+        listed = await DBOS.list_workflows_async(
+            status=_UNFINISHED, name=_WORKFLOW, load_input=False, load_output=False
+        )
+        return frozenset(status.workflow_id for status in listed)
+
+    def _config(self) -> DBOSConfig:
+        return DBOSConfig(
+            name=_APPLICATION,
+            system_database_url=self._database.url,
+            system_database_engine=self._database.engine_room,
+            application_version=_VERSION,
+            executor_id=_APPLICATION if self._database.embedded else str(uuid.uuid4()),
+            serializer=DBOSPortableJSONSerializer(),
+            log_level="WARNING",
+            sys_db_pool_size=8,
+        )
+
+
+async def _hold(file: Path, wait_s: float) -> TextIO:
+    """Hold the lock file, so that one process works on a SQLite database; the old one may take a while to end."""
+    lock = file.open("w")
+    give_up = time.monotonic() + wait_s
+    while True:
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return lock
+        if time.monotonic() >= give_up:
+            lock.close()
+            raise ConfigurationError(
+                f"Another auto-code process works on {file.parent}. Stop it, or give this one another WORKSPACE_DIR."
+            )
+        await asyncio.sleep(0.1)
+
+
+def _tame_logs() -> None:
+    """Let DBOS log through the service's handlers instead of its own."""
+    logger = logging.getLogger("dbos")
+    logger.handlers.clear()
+    logger.propagate = True

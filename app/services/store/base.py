@@ -1,0 +1,169 @@
+"""What the product remembers: conversations, runs, their events and turns.
+
+The room knows the product's own tables. It refuses to decide: who may start and what comes next are rules of `app.domain`
+and of the runner. Nothing that was accepted is ever changed but for the state of its run.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from app.models import (
+    Event,
+    EventKind,
+    Job,
+    Model,
+    PipelineOptions,
+    PullRequest,
+    Receipt,
+    Run,
+    RunMode,
+    RunStatus,
+    StageName,
+    StageStatus,
+    Ticket,
+    Trigger,
+    Turn,
+)
+
+Enqueue = Callable[[Any, str], None]
+"""Called with the open transaction and the run's id: hands the run to the engine, or rolls everything back by raising."""
+
+
+class Claim(Model):
+    """A ticket that somebody wants worked on. `deliveries` are names of the request: the same one is never taken twice.
+
+    `delivered_since` limits how long a name counts; None: for ever.
+    """
+
+    ticket: Ticket
+    mode: RunMode = RunMode.IMPLEMENT
+    trigger: Trigger
+    options: PipelineOptions
+    deliveries: tuple[tuple[str, datetime | None], ...] = ()
+
+
+class RunFilter(Model):
+    """Which runs a list shows, newest first. `before` is the cursor that the page before gave."""
+
+    ticket: str | None = None
+    status: RunStatus | None = None
+    trigger: Trigger | None = None
+    before: int | None = None
+    limit: int = 50
+
+
+class RunPage(Model):
+    """A page of runs and the cursor of the next one; None at the end."""
+
+    runs: tuple[Run, ...]
+    next: int | None
+
+
+class Store(ABC):
+    """The product's memory. Every method raises StoreUnavailable when the database does not answer."""
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Bring the schema up to date. Called once, before anything else."""
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """Let go of the database."""
+
+    @abstractmethod
+    async def check(self) -> None:
+        """Return when the database answers."""
+
+    # Claims
+
+    @abstractmethod
+    async def claim(self, claim: Claim, enqueue: Enqueue) -> Receipt:
+        """Take the ticket: one transaction that stores ticket, run and delivery and enqueues the work.
+
+        A ticket with an active run, or a known delivery, gives a `duplicate` that names the run; the newer text of a ticket
+        with an active run is kept.
+        """
+
+    # Runs
+
+    @abstractmethod
+    async def run(self, run_id: str) -> Run:
+        """Raises NotFound."""
+
+    @abstractmethod
+    async def runs(self, wanted: RunFilter) -> RunPage:
+        """Newest first."""
+
+    @abstractmethod
+    async def job(self, run_id: str) -> Job:
+        """Raises NotFound."""
+
+    @abstractmethod
+    async def active(self) -> tuple[str, ...]:
+        """Ids of the runs that are queued, running or waiting for people."""
+
+    @abstractmethod
+    async def move(
+        self,
+        run_id: str,
+        to: RunStatus,
+        *,
+        outcome: str | None = None,
+        error: str | None = None,
+        by: str | None = None,
+    ) -> bool:
+        """Move a run as `domain.run_state` allows; False when it is there already. Raises Conflict for a forbidden move."""
+
+    @abstractmethod
+    async def remember_session(self, run_id: str, session_id: str) -> str:
+        """The author's session of the run's conversation: the one that it has, else `session_id` from now on."""
+
+    @abstractmethod
+    async def forget_session(self, run_id: str) -> None:
+        """The conversation's session cannot be resumed; the next one starts afresh."""
+
+    # What happens in a run
+
+    @abstractmethod
+    async def append(
+        self, run_id: str, kind: EventKind, payload: Mapping[str, Any], *, once: str | None = None
+    ) -> int | None:
+        """Append an event and return its number. With `once`, None when the run has an event of that name already."""
+
+    @abstractmethod
+    async def stage_started(self, run_id: str, stage: StageName) -> None:
+        """Say that the stage began; a second call (after a crash) changes nothing."""
+
+    @abstractmethod
+    async def stage_ended(
+        self, run_id: str, stage: StageName, status: StageStatus, *, rounds: int = 0, summary: str = ""
+    ) -> None:
+        """Say how the stage ended; a second call changes nothing."""
+
+    @abstractmethod
+    async def record_turn(self, run_id: str, name: str, turn: Turn) -> Turn:
+        """Keep a finished turn under its name in the run, and return it with the cost that is its own.
+
+        That is what its session has cost by now and had not cost after its turns before. A second call with the same name
+        returns the first turn.
+        """
+
+    @abstractmethod
+    async def turn(self, run_id: str, name: str) -> Turn | None:
+        """The finished turn of that name, if there is one."""
+
+    @abstractmethod
+    async def add_pull_request(self, run_id: str, pull_request: PullRequest) -> None:
+        """Remember a pull request of the run; the same URL is remembered once."""
+
+    # Events
+
+    @abstractmethod
+    async def events(self, run_id: str, *, after: int = 0, limit: int = 200) -> Sequence[Event]:
+        """Events with a number above `after`, in order. Raises NotFound."""
+
+    @abstractmethod
+    def follow(self, run_id: str, *, after: int = 0) -> AsyncIterator[Event]:
+        """Events above `after` as they come, each once and in order; ends after the last one of a run that has ended."""
