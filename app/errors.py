@@ -27,6 +27,17 @@ class InvalidInput(AutoCodeError):
         self.reason = reason
 
 
+class TooLarge(AutoCodeError):
+    """A request body over its limit of `most` bytes."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"The body is larger than {most:,} bytes. Send the ticket without attachments.")
+
+
+class Unauthorized(AutoCodeError):
+    """Nobody we know sent this."""
+
+
 class NotFound(AutoCodeError):
     """What was asked for does not exist."""
 

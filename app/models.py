@@ -150,6 +150,23 @@ class Job(Model):
     status: RunStatus
 
 
+class RunFilter(Model):
+    """Which runs a list shows, newest first. `before` is the cursor that the page before gave."""
+
+    ticket: str | None = None
+    status: RunStatus | None = None
+    trigger: Trigger | None = None
+    before: int | None = None
+    limit: int = 50
+
+
+class RunPage(Model):
+    """A page of runs and the cursor of the next one; None at the end."""
+
+    runs: tuple[Run, ...]
+    next: int | None
+
+
 class Event(Model):
     """One thing that happened in a run. `seq` counts from 1 without gaps."""
 

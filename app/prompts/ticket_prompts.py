@@ -11,31 +11,35 @@ _MOST_GUIDE_CHARS = 40_000
 
 
 def build_implementation_prompt(ticket: Ticket, *, guides: dict[str, str], conflicts: tuple[str, ...] = ()) -> str:
-    """The first prompt of a run. `guides` are the repository's own instructions by file name."""
-    parts = [f"Implement ticket {ticket.key}."]
-    body = f"{ticket.summary}\n\n{ticket.description}".strip()
-    parts.append(fenced("ticket", body))
+    """The first prompt of a conversation. `guides` are the repository's own instructions by file name."""
+    parts = [f"Implement ticket {ticket.key}.", _ticket(ticket)]
     for name, text in guides.items():
         parts.append(f"The repository's {name}, its maintainers' own instructions for work in it:")
         parts.append(fenced(name, text[:_MOST_GUIDE_CHARS]))
     if conflicts:
-        listed = "\n".join(f"- {path}" for path in conflicts)
-        parts.append(
-            "People pushed to this branch while earlier work on it was not published yet. Both were brought together; "
-            f"these files have conflict markers. Resolve them first, keeping what both sides meant:\n{listed}"
-        )
+        parts.append(build_conflict_prompt(conflicts))
     return "\n\n".join(parts)
 
 
-def build_continuation_prompt(ticket: Ticket, *, changed: bool, conflicts: tuple[str, ...] = ()) -> str:
+def build_continuation_prompt(ticket: Ticket, *, conflicts: tuple[str, ...] = ()) -> str:
     """The first prompt of a later run of a conversation, whose session knows the ticket and the code."""
-    parts = [f"Ticket {ticket.key} was sent again. Look at the worktree as it is now, and finish what is missing."]
-    if changed:
-        parts.append("This is the ticket's text now; do what is new or different in it:")
-        parts.append(fenced("ticket", f"{ticket.summary}\n\n{ticket.description}".strip()))
+    parts = [
+        f"Ticket {ticket.key} was sent again. Look at the worktree as it is now, and finish what the ticket asks and what "
+        "is missing or different there. This is its text now:",
+        _ticket(ticket),
+    ]
     if conflicts:
-        parts.append("These files have conflict markers. Resolve them first: " + ", ".join(conflicts))
+        parts.append(build_conflict_prompt(conflicts))
     return "\n\n".join(parts)
+
+
+def build_conflict_prompt(conflicts: tuple[str, ...]) -> str:
+    """What the author is asked when people pushed to its branch, and their change and its own touch the same lines."""
+    listed = "\n".join(f"- {path}" for path in conflicts)
+    return (
+        "People pushed to this branch in the meantime. Their work and yours were brought together; these files have "
+        f"conflict markers. Resolve them, keeping what both sides meant:\n{listed}"
+    )
 
 
 def build_review_prompt(ticket: Ticket, changes: Changes) -> str:
@@ -43,7 +47,7 @@ def build_review_prompt(ticket: Ticket, changes: Changes) -> str:
     return "\n\n".join(
         (
             f"Review the change that was made for ticket {ticket.key}. It is uncommitted in your working directory.",
-            fenced("ticket", f"{ticket.summary}\n\n{ticket.description}".strip()),
+            _ticket(ticket),
             "Files of the change:\n" + "\n".join(f"- {path}" for path in changes.files),
             "The change against the base branch, new files included:",
             fenced("diff", changes.patch),
@@ -55,7 +59,7 @@ def build_fix_prompt(gate: str, findings: str) -> str:
     """What the author is asked when the review found something."""
     return "\n\n".join(
         (
-            f"The {gate} of your change found this. Fix what is right in it; where you disagree, leave the code and say why.",
+            f"The {gate} of your change found this. Fix what is right; where you disagree, leave the code and say why.",
             fenced("findings", findings),
         )
     )
@@ -65,7 +69,7 @@ def build_check_fix_prompt(gate: str, result: CheckResult, *, attempt: int, most
     """What the author is asked when lint or tests failed."""
     return "\n\n".join(
         (
-            f"`{result.command}` ({gate}) fails on your change. Fix the cause in the code, not the check. "
+            f"`{result.command}` ({gate}) fails on your change. Fix the cause in the code, not the check.",
             f"It is run again afterwards (attempt {attempt} of {most}).",
             fenced("output", result.output),
         )
@@ -76,6 +80,10 @@ def fenced(name: str, text: str) -> str:
     """Text from outside, between fences that it cannot know."""
     word = secrets.token_hex(4)
     return f'<{_tag(name)} fence="{word}">\n{text}\n</{_tag(name)} fence="{word}">'
+
+
+def _ticket(ticket: Ticket) -> str:
+    return fenced("ticket", f"{ticket.summary}\n\n{ticket.description}".strip())
 
 
 def _tag(name: str) -> str:

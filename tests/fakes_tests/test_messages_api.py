@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -224,6 +225,14 @@ async def ended(client: ClaudeSDKClient) -> ResultMessage:
     return results[-1]
 
 
+def wait_for_transcript(config: Path, text: str) -> None:
+    """Block until the CLI has written `text` down: it does so about 0.1 s after the fact."""
+    limit = time.monotonic() + 10
+    while not any(text in transcript.read_text() for transcript in config.glob("projects/*/*.jsonl")):
+        assert time.monotonic() < limit, f"No transcript in {config} holds {text!r}."
+        time.sleep(0.01)
+
+
 async def test_the_cli_works_through_a_script(api: MessagesApi, session: Session, tmp_path: Path) -> None:
     api.script = conversation(
         {
@@ -243,14 +252,24 @@ async def test_the_cli_works_through_a_script(api: MessagesApi, session: Session
     assert second.usage["cache_read_input_tokens"] > 0
 
 
-@pytest.mark.parametrize("kind", ["empty_200", "malformed_sse", "cut_mid_stream"])
-async def test_the_cli_asks_once_more_without_a_stream(api: MessagesApi, session: Session, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "streams"),
+    [
+        ("empty_200", [True, False]),
+        ("malformed_sse", [True, False]),
+        ("html_200", [True, False]),
+        ("cut_mid_stream", [True, True]),
+    ],
+)
+async def test_the_cli_asks_again_after_a_broken_stream(
+    api: MessagesApi, session: Session, kind: str, streams: list[bool]
+) -> None:
     api.script = always(Reply("An answer of several pieces."))
     api.fault(kind)
     async with session() as client:
         result = await turn(client, "Hello")
     assert (result.result, result.is_error) == ("An answer of several pieces.", False)
-    assert [bool(request.json.get("stream")) for request in api.requests] == [True, False]
+    assert [bool(request.json.get("stream")) for request in api.requests] == streams
 
 
 @pytest.mark.parametrize(("status", "tries"), [(401, 2), (403, 1), (429, 2), (500, 2), (529, 2)])
@@ -294,6 +313,7 @@ async def test_a_killed_session_is_gone_on_with_where_it_was(
     async with session() as client:
         await client.query("Please implement it")
         held = await asyncio.to_thread(gate.wait)
+        await asyncio.to_thread(wait_for_transcript, tmp_path / "config", "File created successfully")
         os.kill((await client.get_server_info() or {})["pid"], signal.SIGKILL)
     gate.open()
     assert held.session_id is not None

@@ -5,7 +5,7 @@ The room knows queues, steps and recovery. It knows nothing of what the steps do
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
@@ -19,11 +19,15 @@ Workflow = Callable[[str, "Steps"], Awaitable[None]]
 """The durable order of one run: takes its id and its steps. Between steps it must be a pure function of their results."""
 
 
-class _Said(Model):
-    """What a step gave, as it is recorded: a value, or the sentence of the failure that ended it."""
+class _Result(Model):
+    """What a step gave: a value, or the sentence of the failure that ended it."""
 
     value: Any = None
     failure: str | None = None
+
+
+Said = dict[str, Any]
+"""A step's result as it is recorded."""
 
 
 class Steps(ABC):
@@ -43,14 +47,14 @@ class Steps(ABC):
         """
         adapter: TypeAdapter[T] = TypeAdapter(result)
 
-        async def body() -> dict[str, Any]:
+        async def body() -> Said:
             try:
                 value = await self._persevere(function)
             except WorkFailed as error:
-                return _Said(failure=error.message).model_dump(mode="json")
-            return _Said(value=adapter.dump_python(value, mode="json")).model_dump(mode="json")
+                return _Result(failure=error.message).model_dump(mode="json")
+            return _Result(value=adapter.dump_python(value, mode="json")).model_dump(mode="json")
 
-        said = _Said.model_validate(await self._execute(name, body))
+        said = _Result.model_validate(await self._execute(name, body))
         if said.failure is not None:
             raise WorkFailed(said.failure)
         return adapter.validate_python(said.value)
@@ -64,7 +68,7 @@ class Steps(ABC):
         return await function()
 
     @abstractmethod
-    async def _execute(self, name: str, body: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
+    async def _execute(self, name: str, body: Callable[[], Coroutine[Any, Any, Said]]) -> Said:
         """Run `body` unless the step is recorded; its result is JSON."""
 
 

@@ -10,17 +10,17 @@ import fcntl
 import logging
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TextIO
 
-from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, EnqueueOptions
+from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, EnqueueOptions, StepOptions
 from dbos import _dbos as dbos_module
 
 from app.database import Database
 from app.errors import ConfigurationError
-from app.services.engine.base import Engine, Steps, Workflow
+from app.services.engine.base import Engine, Said, Steps, Workflow
 
 _APPLICATION = "auto-code"
 _QUEUE = "runs"
@@ -37,8 +37,8 @@ _MOST_RECOVERIES = 50
 class DurableSteps(Steps):
     """Steps in the journal of the workflow that is running."""
 
-    async def _execute(self, name: str, body: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
-        return await DBOS.run_step_async({"name": name, "preemptible": True}, body)
+    async def _execute(self, name: str, body: Callable[[], Coroutine[Any, Any, Said]]) -> Said:
+        return await DBOS.run_step_async(StepOptions(name=name, preemptible=True), body)
 
 
 class DbosEngine(Engine):

@@ -2,10 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
-from app.services.engine.base import Engine, Steps, Workflow
+from app.services.engine.base import Engine, Said, Steps, Workflow
 
 Journal = dict[tuple[str, str], str]
 
@@ -18,11 +18,11 @@ class RecordedSteps(Steps):
         self._run_id = run_id
         self._journal = journal
 
-    async def _execute(self, name: str, body: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
+    async def _execute(self, name: str, body: Callable[[], Coroutine[Any, Any, Said]]) -> Said:
         place = (self._run_id, name)
         if place not in self._journal:
             self._journal[place] = json.dumps(await body())
-        recorded: dict[str, Any] = json.loads(self._journal[place])
+        recorded: Said = json.loads(self._journal[place])
         return recorded
 
 

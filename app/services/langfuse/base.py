@@ -4,8 +4,12 @@ The room knows Langfuse. It never fails a run, and never holds one up for long.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 from app.models import Job, Outcome, Turn
+
+
+EndTurn = Callable[[Turn], None]
 
 
 class Langfuse(ABC):
@@ -20,8 +24,8 @@ class Langfuse(ABC):
         """Send what is left."""
 
     @abstractmethod
-    def turn(self, job: Job, name: str, prompt: str, turn: Turn) -> None:
-        """A turn ended."""
+    def begin_turn(self, job: Job, name: str, prompt: str) -> EndTurn:
+        """A turn begins; what is returned is called with what it gave."""
 
     @abstractmethod
     async def end(self, job: Job, outcome: Outcome) -> None:

@@ -18,7 +18,9 @@ from app.models import (
     PullRequest,
     Receipt,
     Run,
+    RunFilter,
     RunMode,
+    RunPage,
     RunStatus,
     StageName,
     StageStatus,
@@ -42,23 +44,6 @@ class Claim(Model):
     trigger: Trigger
     options: PipelineOptions
     deliveries: tuple[tuple[str, datetime | None], ...] = ()
-
-
-class RunFilter(Model):
-    """Which runs a list shows, newest first. `before` is the cursor that the page before gave."""
-
-    ticket: str | None = None
-    status: RunStatus | None = None
-    trigger: Trigger | None = None
-    before: int | None = None
-    limit: int = 50
-
-
-class RunPage(Model):
-    """A page of runs and the cursor of the next one; None at the end."""
-
-    runs: tuple[Run, ...]
-    next: int | None
 
 
 class Store(ABC):

@@ -20,6 +20,8 @@ from app.models import (
     PullRequest,
     Receipt,
     Run,
+    RunFilter,
+    RunPage,
     RunStatus,
     StageName,
     StageStatus,
@@ -27,7 +29,7 @@ from app.models import (
     Turn,
 )
 from app.services.store import migrations, rows, tables
-from app.services.store.base import Claim, Enqueue, RunFilter, RunPage, Store
+from app.services.store.base import Claim, Enqueue, Store
 from app.services.store.following import follow
 from app.services.store.signals import Signals
 
@@ -301,7 +303,7 @@ def _keep_delivery(connection: sa.Connection, name: str, run_id: str) -> None:
 
 
 def _insert_run(connection: sa.Connection, run_id: str, claim: Claim) -> None:
-    run = {"id": run_id, "ticket": claim.ticket.key, "status": RunStatus.QUEUED, "mode": claim.mode}
+    run: dict[str, Any] = {"id": run_id, "ticket": claim.ticket.key, "status": RunStatus.QUEUED, "mode": claim.mode}
     run |= {"trigger": claim.trigger, "options": claim.options.model_dump(), "created_at": rows.now()}
     empty: dict[str, Any] = {"stages": [], "pull_requests": [], "tokens": {}, "cost_usd": 0.0, "last_seq": 0}
     connection.execute(sa.insert(tables.runs).values(**run, **empty))

@@ -10,6 +10,7 @@ from app.errors import NotFound
 from app.models import (
     Event,
     EventKind,
+    Job,
     PipelineOptions,
     PullRequest,
     Run,

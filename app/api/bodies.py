@@ -1,0 +1,28 @@
+"""Reads request bodies that strangers send, and says what is wrong with them."""
+
+from fastapi import Request
+from pydantic import ValidationError
+
+from app.errors import InvalidInput, TooLarge
+
+MOST_BYTES = 1 << 20
+
+
+async def limited_body(request: Request) -> bytes:
+    """The raw body. Raises TooLarge over 1 MiB, without reading on."""
+    declared = request.headers.get("content-length", "0")
+    if declared.isdigit() and int(declared) > MOST_BYTES:
+        raise TooLarge(MOST_BYTES)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_BYTES:
+            raise TooLarge(MOST_BYTES)
+    return bytes(body)
+
+
+def as_invalid_input(error: ValidationError, *, root: str = "") -> InvalidInput:
+    """The first fault of a validation, with its place in the body."""
+    fault = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in (*([root] if root else []), *fault["loc"])) or "body"
+    return InvalidInput(place, fault["msg"].removeprefix("Value error, "))

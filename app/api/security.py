@@ -1,0 +1,55 @@
+"""Who may come in."""
+
+import hashlib
+import hmac
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from app.api.dependencies import SettingsDep
+from app.config import Settings
+from app.errors import Unauthorized
+
+_bearer = HTTPBearer(auto_error=False, description="ADMIN_ACCESS_CODE")
+
+
+def check_webhook(settings: Settings, *, token: str | None, signature: str | None, body: bytes) -> None:
+    """Raise Unauthorized unless the sender knows the webhook's secret. Without a secret (development) anybody may send.
+
+    Jira Automation can only send fixed headers, so its proof is a token; Jira's system webhooks sign the raw body.
+    """
+    if settings.webhook_secret is None:
+        return
+    secret = settings.webhook_secret.get_secret_value().encode()
+    if signature is not None:
+        expected = "sha256=" + hmac.new(secret, body, hashlib.sha256).hexdigest()
+        if hmac.compare_digest(signature.encode(), expected.encode()):
+            return
+        raise Unauthorized(
+            "X-Hub-Signature does not match the body. Give the webhook at Jira WEBHOOK_SECRET as its secret."
+        )
+    if token is None:
+        raise Unauthorized("X-Webhook-Token is missing. Send WEBHOOK_SECRET in it.")
+    if not hmac.compare_digest(token.encode(), secret):
+        raise Unauthorized("X-Webhook-Token is wrong. Send WEBHOOK_SECRET in it.")
+
+
+def caller(settings: SettingsDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> str:
+    """Who uses the JSON API. Raises Unauthorized without the access code; development without one is open."""
+    if settings.admin_access_code is None:
+        if settings.production:
+            raise Unauthorized("The API is closed: set ADMIN_ACCESS_CODE and send it as a bearer token.")
+        return "somebody"
+    given = credentials.credentials if credentials else ""
+    if not hmac.compare_digest(given.encode(), settings.admin_access_code.get_secret_value().encode()):
+        raise Unauthorized("Send ADMIN_ACCESS_CODE as a bearer token.")
+    return "the API"
+
+
+CallerDep = Annotated[str, Depends(caller)]
+
+
+def address_of(request: Request) -> str:
+    """The address that a request came from, for its limit."""
+    return request.client.host if request.client else "unknown"

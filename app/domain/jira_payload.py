@@ -1,0 +1,107 @@
+"""Jira's webhook bodies: which ticket they are about, and what happened to it.
+
+Two shapes: with the issue under `issue` (system webhooks, Automation's Jira format and custom bodies) and with the issue at
+the top (Automation's own format). Everything else in a body is ignored.
+"""
+
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, Field, field_validator
+
+from app.domain.adf import to_text
+from app.domain.eligibility import TrackerEvent
+from app.domain.naming import is_ticket_key
+from app.errors import InvalidInput
+from app.models import Ticket
+
+_LONGEST_SUMMARY = 1_000  # Jira's own limit is 255
+
+
+class _Fields(BaseModel):
+    summary: Annotated[str, Field(max_length=_LONGEST_SUMMARY)]
+    description: str | dict[str, Any] | None = None
+
+    @field_validator("summary", "description")
+    @classmethod
+    def _no_null(cls, value: Any) -> Any:
+        if isinstance(value, str) and "\0" in value:
+            raise ValueError("must not contain a null character")
+        return value
+
+    @field_validator("summary")
+    @classmethod
+    def _not_blank(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("must not be empty")
+        return value.strip()
+
+
+class _Issue(BaseModel):
+    key: str
+    fields: _Fields
+    address: str | None = Field(None, alias="self")
+
+    @field_validator("key")
+    @classmethod
+    def _is_a_key(cls, value: str) -> str:
+        if not is_ticket_key(value):
+            raise ValueError("must be an issue key such as PROJ-1")
+        return value
+
+
+class _Change(BaseModel):
+    field: str = ""
+
+
+class _Changelog(BaseModel):
+    items: tuple[_Change, ...] = ()
+
+
+class JiraEvent(BaseModel):
+    """What happened, readable whatever the body is about."""
+
+    webhook_event: str | None = Field(None, alias="webhookEvent", max_length=200)
+    changelog: _Changelog | None = None
+
+    def event(self) -> TrackerEvent:
+        """In the words of every tracker."""
+        changed = self.changelog.items if self.changelog else ()
+        return TrackerEvent(name=self.webhook_event, changed=tuple(change.field for change in changed))
+
+
+class JiraPayload(BaseModel):
+    """A body that is about an issue."""
+
+    issue: _Issue
+
+    def ticket(self) -> Ticket:
+        """The ticket. Raises InvalidInput for a description that cannot be read."""
+        fields = self.issue.fields
+        return Ticket(
+            key=self.issue.key,
+            summary=fields.summary,
+            description=to_text(fields.description),
+            url=_browse_url(self.issue.address, self.issue.key),
+        )
+
+
+class AutomationPayload(_Issue):
+    """Automation's own format: the issue is the body."""
+
+    def ticket(self) -> Ticket:
+        """The ticket, likewise."""
+        return JiraPayload.model_construct(issue=self).ticket()
+
+
+def _browse_url(address: str | None, key: str) -> str | None:
+    """The page for people, on the site that the issue's REST address names."""
+    if address is None:
+        return None
+    try:
+        parts = urlsplit(address)
+    except ValueError as error:
+        raise InvalidInput("issue.self", "must be a URL") from error
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        return None
+    return f"{parts.scheme}://{parts.netloc}/browse/{key}"

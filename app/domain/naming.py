@@ -1,0 +1,39 @@
+"""Names that leave the product: keys, branches and titles. It refuses to build a name from text that is not a key."""
+
+import re
+
+from app.domain.pull_requests import neutral
+from app.errors import InvalidInput
+from app.models import Ticket
+
+LONGEST_KEY = 64
+LONGEST_TITLE = 256
+"""Characters that GitHub takes in the title of a pull request."""
+
+_KEY = re.compile(r"[A-Z][A-Z0-9_]+-[0-9]+")
+_BRANCH_ROOM = "ticket/"
+
+
+def is_ticket_key(text: str) -> bool:
+    """Whether the text is a ticket's key, such as `PROJ-1`, and nothing else."""
+    return len(text) <= LONGEST_KEY and _KEY.fullmatch(text) is not None
+
+
+def branch_of(key: str) -> str:
+    """The branch of a ticket: `ticket/proj-1`. Raises InvalidInput for what is not a key."""
+    if not is_ticket_key(key):
+        raise InvalidInput("issue.key", "must be a key such as PROJ-1")
+    return _BRANCH_ROOM + key.lower()
+
+
+def key_of_branch(branch: str) -> str | None:
+    """The key of the ticket that the branch belongs to; None for other people's branches."""
+    key = branch.removeprefix(_BRANCH_ROOM).upper()
+    return key if is_ticket_key(key) and branch == branch_of(key) else None
+
+
+def pull_request_title(ticket: Ticket) -> str:
+    """`PROJ-1: summary` on one line of at most `LONGEST_TITLE` characters, which notifies nobody and closes nothing."""
+    summary = " ".join("".join(c if c.isprintable() else " " for c in ticket.summary).split())
+    title = f"{ticket.key}: {neutral(summary)}" if summary else ticket.key
+    return title if len(title) <= LONGEST_TITLE else title[: LONGEST_TITLE - 1].rstrip() + "…"

@@ -1,0 +1,77 @@
+"""What a pull request says: the ticket, the author's own words, and what each gate found."""
+
+import re
+from collections.abc import Sequence
+
+from app.models import GateReport, Run, StageStatus, Ticket
+
+_MOST_CHARS = 60_000  # GitHub takes 65,536
+_MOST_FOUND_CHARS = 2_000
+_MARKS = {
+    StageStatus.PASSED: "✅ passed",
+    StageStatus.WARNED: "⚠️ unclear",
+    StageStatus.FAILED: "❌ fails",
+    StageStatus.SKIPPED: "➖ nothing to run",
+    StageStatus.RUNNING: "… running",
+}
+_MENTION = re.compile(r"(?<![\w`])@(?=\w)")
+_CLOSES = re.compile(r"\b(close[sd]?|fix(?:e[sd])?|resolve[sd]?)(\s*:?\s+)(#\d)", re.IGNORECASE)
+_IMAGE = re.compile(r"!\[([^\]]*)\]\([^)]*\)|<img\b[^>]*>", re.IGNORECASE)
+
+
+def needs_draft(gates: Sequence[GateReport]) -> bool:
+    """Whether a pull request with these gates must be a draft: one of them is not what it should be."""
+    return any(gate.status in {StageStatus.FAILED, StageStatus.WARNED} for gate in gates)
+
+
+def pull_request_body(ticket: Ticket, run: Run, *, summary: str, gates: Sequence[GateReport]) -> str:
+    """Markdown for the pull request. Text of the ticket's and the model's making is neutralised."""
+    link = f"[{ticket.key}]({ticket.url})" if ticket.url else f"**{ticket.key}**"
+    parts = [f"{link}: {neutral(ticket.summary)}"]
+    if needs_draft(gates):
+        parts.append("> **Draft**, because not every gate passed. See below.")
+    if summary.strip():
+        parts.append(f"## What changed\n\n{neutral(summary.strip())}")
+    parts.append(_table(gates, run))
+    parts += [_found(gate) for gate in gates if "\n" in gate.found or gate.status is StageStatus.FAILED]
+    parts.append(f"<sub>auto-code · run `{run.id}`</sub>")
+    body = "\n\n".join(parts)
+    return body if len(body) <= _MOST_CHARS else f"{body[:_MOST_CHARS]}\n\n… (cut)"
+
+
+def neutral(text: str) -> str:
+    """The same words without what acts on GitHub: mentions, closing keywords, images, comments."""
+    text = _IMAGE.sub(lambda match: f"[image: {match.group(1) or 'removed'}]", text)
+    text = text.replace("<!--", "&lt;!--")
+    text = _MENTION.sub("@\N{ZERO WIDTH SPACE}", text)
+    return _CLOSES.sub(lambda match: f"{match.group(1)}{match.group(2)}\N{ZERO WIDTH SPACE}{match.group(3)}", text)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people read them: `42s`, `14m 08s`."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}m {rest:02d}s" if minutes else f"{rest}s"
+
+
+def _table(gates: Sequence[GateReport], run: Run) -> str:
+    rows = ["## Gates", "", "| gate | result | fixed | time | turns | cost |", "|---|---|---|---|---|---|"]
+    rows += [
+        f"| {gate.gate} | {_MARKS[gate.status]} | {f'{gate.rounds}×' if gate.rounds else '–'} "
+        f"| {duration(gate.duration_s)} | {gate.turns or '–'} | {_dollars(gate.cost_usd)} |"
+        for gate in gates
+    ]
+    tokens = run.tokens
+    total = tokens.input + tokens.cache_read + tokens.cache_write
+    cached = f", {round(100 * tokens.cache_read / total)} % of input from cache" if total else ""
+    rows += ["", f"Whole run so far: {_dollars(run.cost_usd)}, {tokens.output:,} output tokens{cached}."]
+    return "\n".join(rows if gates else ["## Cost", "", rows[-1]])
+
+
+def _found(gate: GateReport) -> str:
+    text = neutral(gate.found.strip())[:_MOST_FOUND_CHARS]
+    title = f"{gate.gate}: what it found"
+    return f"<details><summary>{title}</summary>\n\n{text}\n\n</details>"
+
+
+def _dollars(cost_usd: float) -> str:
+    return f"${cost_usd:.2f}" if cost_usd else "–"

@@ -1,0 +1,61 @@
+"""The service: doors in front of the runner."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.responses import JSONResponse
+
+from app import logger
+from app.api import error_handlers
+from app.api.dependencies import RunnerDep
+from app.api.rate_limit import make_limiter
+from app.config import Settings, get_settings
+from app.errors import StoreUnavailable
+from app.routes import jira, runs
+from app.services.runner import Runner, get_runner
+
+
+def create_app(settings: Settings | None = None, runner: Runner | None = None) -> FastAPI:
+    """The service with these settings (the environment's by default) and this runner (the factory's by default).
+
+    Nothing is opened before its lifespan begins.
+    """
+    settings = settings or get_settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        logger.configure(settings.log_level)
+        settings.require_production_ready()
+        app.state.runner = runner or get_runner()
+        await app.state.runner.start()
+        try:
+            yield
+        finally:
+            await app.state.runner.stop()
+
+    app = FastAPI(title="auto-code", summary="A ticket becomes a reviewed pull request.", lifespan=lifespan)
+    app.state.settings = settings
+    app.state.limiter = make_limiter()
+    error_handlers.install(app)
+    app.include_router(jira.make_router(app.state.limiter, settings.webhook_rate_limit))
+    app.include_router(runs.router)
+    app.add_api_route("/health", health, methods=["GET"], tags=["health"], response_model=None)
+    return app
+
+
+async def health(runner: RunnerDep) -> JSONResponse:
+    """200 while new work can be taken, else 503 with the reason."""
+    try:
+        await runner.check()
+    except StoreUnavailable as error:
+        return JSONResponse({"status": "unavailable", "reason": error.message}, status_code=503)
+    return JSONResponse({"status": "ok"})
+
+
+def __getattr__(name: str) -> Any:
+    """`uvicorn app.main:app` makes the service when it asks for it, not whoever imports this module."""
+    if name == "app":
+        return create_app()
+    raise AttributeError(name)

@@ -1,0 +1,1 @@
+"""Doors: parse, check, hand over, answer. What happens behind them is the runner's matter."""

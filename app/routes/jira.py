@@ -1,0 +1,67 @@
+"""The door for Jira: a webhook comes in, the ticket is stored and queued, and only then is the answer 202."""
+
+import hashlib
+
+from fastapi import APIRouter, Request, Response
+from pydantic import ValidationError
+from slowapi import Limiter
+from starlette.responses import JSONResponse
+
+from app.api.bodies import as_invalid_input, limited_body
+from app.api.dependencies import RunnerDep, SettingsDep
+from app.api.security import check_webhook
+from app.domain.eligibility import TrackerEvent, reason_to_ignore
+from app.domain.jira_payload import AutomationPayload, JiraEvent, JiraPayload
+from app.errors import InvalidInput
+from app.models import Receipt, Ticket, Trigger
+from app.services.runner import Delivery
+
+
+def make_router(limiter: Limiter, rate: str) -> APIRouter:
+    """The webhook's route, which takes `rate` requests of one address."""
+    router = APIRouter(tags=["webhooks"])
+
+    @router.post("/webhook/jira", status_code=202, response_model=None)
+    @limiter.limit(rate)
+    async def jira(request: Request, runner: RunnerDep, settings: SettingsDep) -> Response:
+        """Take a ticket. 202 says what became of it: accepted, duplicate, or ignored with the reason."""
+        body = await limited_body(request)
+        headers = request.headers
+        check_webhook(
+            settings, token=headers.get("x-webhook-token"), signature=headers.get("x-hub-signature"), body=body
+        )
+        if (reason := reason_to_ignore(_event(body))) is not None:
+            return _answer(Receipt(status="ignored", reason=reason))
+        delivery = Delivery(id=headers.get("x-atlassian-webhook-identifier"), digest=hashlib.sha256(body).hexdigest())
+        return _answer(await runner.handle_ticket(_ticket(body), trigger=Trigger.WEBHOOK, delivery=delivery))
+
+    return router
+
+
+def _event(body: bytes) -> TrackerEvent:
+    try:
+        return JiraEvent.model_validate_json(body).event()
+    except ValidationError as error:
+        raise as_invalid_input(error) from error
+
+
+def _ticket(body: bytes) -> Ticket:
+    try:
+        return JiraPayload.model_validate_json(body).ticket()
+    except ValidationError as error:
+        missing = as_invalid_input(error)
+        if missing.field != "issue":
+            raise missing from error
+    try:
+        return AutomationPayload.model_validate_json(body).ticket()
+    except ValidationError as error:
+        fault = as_invalid_input(error)
+        # A body with neither shape is told about the usual one.
+        raise (fault if fault.field.startswith("fields") else InvalidInput("issue", "is missing")) from error
+
+
+def _answer(receipt: Receipt) -> Response:
+    body = receipt.model_dump(exclude_none=True)
+    if receipt.run_id is not None:
+        body["url"] = f"/code-runs/{receipt.ticket}"
+    return JSONResponse(body, status_code=202)

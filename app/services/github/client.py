@@ -1,0 +1,205 @@
+"""The real thing: git and gh on a machine's disk.
+
+What a later call needs is in the `Workspace` or on disk, so another process can go on after a crash. Two locks keep order:
+one for the clone (references and worktree list) and one for each branch (its files and its private index).
+"""
+
+import asyncio
+import re
+import shlex
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from app.errors import WorkFailed
+from app.models import Changes, PullRequest, Workspace
+from app.services.github.base import GitHub
+from app.services.github.forge import Forge, Proposal, open_or_find
+from app.services.github.git import environment, run_git
+from app.services.github.locks import FileLock, SingleFlight
+from app.services.github.repository import Heads, Origin, Places, open_repository, sweep
+from app.services.github.workshop import Workshop
+
+_OLDEST_GIT = (2, 38)
+_BRANCH = re.compile(r"[a-z0-9][a-z0-9_-]*(?:/[a-z0-9][a-z0-9_-]*)+")
+
+
+class GitHubClient(GitHub):
+    """One repository: REPO_URL cloned into the workspace, or in development the person's own at `repo_dir`.
+
+    `branches` is the pattern of the branches that the service works on. A fetch counts for `prepare` for `fresh_s` seconds
+    after its start.
+    """
+
+    def __init__(
+        self,
+        *,
+        workspace_dir: Path,
+        base_branch: str,
+        forge: Forge,
+        operator: Mapping[str, str],
+        repo_url: str | None = None,
+        repo_dir: Path = Path(),
+        token: str | None = None,
+        branches: str = "ticket/*",
+        fresh_s: float = 5.0,
+    ) -> None:
+        self._places = Places(workspace_dir.absolute())
+        self._base = base_branch
+        self._branches = branches
+        self._forge = forge
+        self._operator = operator
+        self._repo_url = repo_url
+        self._repo_dir = repo_dir.absolute()
+        self._token = token
+        self._fresh_s = fresh_s
+        self._clone_lock = FileLock(self._places.lock)
+        self._opening = SingleFlight(self._open)
+        self._fetching = SingleFlight(self._fetch)
+        self._opened: tuple[Workshop, Origin] | None = None
+        self._fetched: tuple[float, dict[str, str]] | None = None
+
+    async def start(self) -> None:
+        """See GitHub."""
+        await self._parts()
+
+    async def refresh(self) -> None:
+        """See GitHub."""
+        await self._fetching()
+
+    async def prepare(self, branch: str, *, occupied: Callable[[Path], Awaitable[None]] | None = None) -> Workspace:
+        """See GitHub."""
+        if not _BRANCH.fullmatch(branch) or not PurePosixPath(branch).match(self._branches):
+            raise WorkFailed(f"{branch!r} is no branch that the service works on; it must be like {self._branches}.")
+        workshop, _ = await self._parts()
+        async with workshop.alone(branch):
+            record = await workshop.set_up(branch, await self._heads())
+            directory = record.workspace.directory
+            await _both(workshop.settle(record), occupied(directory) if occupied else None)
+        return record.workspace
+
+    async def read(self, workspace: Workspace, path: str, *, limit_bytes: int = 256 << 10) -> str | None:
+        """See GitHub."""
+        workshop, _ = await self._parts()
+        content = await workshop.content.file(workspace.base_commit, path)
+        return None if content is None else content[:limit_bytes].decode(errors="replace")
+
+    async def changes(self, workspace: Workspace, *, patch_bytes: int = 200_000) -> Changes:
+        """See GitHub."""
+        workshop, _ = await self._parts()
+        async with workshop.alone(workspace.branch):
+            tree = await workshop.snapshot(workspace)
+        content = workshop.content
+        base, parent = await content.tree_of(workspace.base_commit, workspace.parent)
+        names, patch = await asyncio.gather(content.names(base, tree), content.patch(base, tree))
+        return Changes(files=names, patch=_cut(patch, patch_bytes), unpublished=tree != parent)
+
+    async def commit(self, workspace: Workspace, message: str) -> str | None:
+        """See GitHub."""
+        workshop, _ = await self._parts()
+        async with workshop.alone(workspace.branch):
+            tree = await workshop.snapshot(workspace)
+            if await workshop.content.tree_of(workspace.parent) == [tree]:
+                return None
+            commit = await workshop.content.commit(tree, message, workspace.parent)
+            await workshop.move_branch(workspace, commit)
+        return commit
+
+    async def push(self, workspace: Workspace, commit: str) -> None:
+        """See GitHub."""
+        workshop, origin = await self._parts()
+        expected = workspace.parent if workspace.on_remote else None
+        async with workshop.alone(workspace.branch):
+            await origin.push(workspace.branch, commit, expected=expected)
+            workshop.published(workspace, commit)
+        if self._fetched:
+            self._fetched[1][workspace.branch] = commit
+
+    async def open_pull_request(self, workspace: Workspace, *, title: str, body: str, draft: bool) -> PullRequest:
+        """See GitHub."""
+        workshop, _ = await self._parts()
+        proposal = Proposal(workspace.branch, workspace.base, title, body, draft)
+        return await open_or_find(self._forge, workshop.git.remote, proposal)
+
+    async def remove(self, workspace: Workspace) -> Path | None:
+        """See GitHub."""
+        workshop, _ = await self._parts()
+        async with workshop.alone(workspace.branch):
+            return await workshop.tear_down(workspace)
+
+    def removal_command(self, workspace: Workspace) -> str:
+        """See GitHub."""
+        home = self._places.clone if self._repo_url else self._repo_dir
+        return shlex.join(["git", "-C", str(home), "worktree", "remove", str(workspace.directory), "--force"])
+
+    async def check(self) -> str:
+        """See GitHub."""
+        self._places.make()
+        version = await self._git_version()
+        workshop, origin = await self._parts()
+        tip = await origin.base_exists()
+        allowed = await self._forge.check(workshop.git.remote)
+        return f"{workshop.git.remote.name}: {self._base} is at {tip[:12]}; git {version}; {allowed}"
+
+    async def _git_version(self) -> str:
+        done = await run_git("--version", cwd=self._places.root, env=environment(self._operator))
+        version = done.text.split()[2] if done.ok else "?"
+        numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+        if numbers < _OLDEST_GIT:
+            raise WorkFailed(f"git {version} is too old: install git {'.'.join(map(str, _OLDEST_GIT))} or later.")
+        return version
+
+    async def _parts(self) -> tuple[Workshop, Origin]:
+        return self._opened or await self._opening()
+
+    async def _open(self) -> tuple[Workshop, Origin]:
+        self._places.make()
+        async with self._clone_lock.held():
+            git = await open_repository(
+                self._places,
+                repo_url=self._repo_url,
+                repo_dir=self._repo_dir,
+                token=self._token,
+                operator=self._operator,
+            )
+            workshop = Workshop(git, self._places, base=self._base, clone_lock=self._clone_lock)
+            sweep(git, self._places)
+            workshop.worktrees.drop_vanished()
+        self._opened = workshop, Origin(git, base=self._base, pattern=self._branches)
+        return self._opened
+
+    async def _heads(self) -> Heads:
+        if self._fetched and time.monotonic() - self._fetched[0] < self._fresh_s:
+            return self._fetched[1]
+        return await self._fetching()
+
+    async def _fetch(self) -> Heads:
+        _, origin = await self._parts()
+        async with self._clone_lock.held():
+            started = time.monotonic()
+            heads = dict(await origin.fetch())
+        self._fetched = started, heads
+        return heads
+
+
+async def _both(first: Coroutine[Any, Any, None], second: Awaitable[None] | None) -> None:
+    """Both at the same time. When one fails, the other is cancelled and its error is raised."""
+
+    async def awaited(something: Awaitable[None]) -> None:
+        await something
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(first)
+            if second is not None:
+                group.create_task(awaited(second))
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+
+
+def _cut(patch: bytes, limit: int) -> str:
+    if len(patch) <= limit:
+        return patch.decode(errors="replace")
+    kept = patch[:limit].rpartition(b"\n")[0].decode(errors="replace")
+    return f"{kept}\n[The patch is cut here: {len(patch):,} bytes in all. The worktree has the files.]\n"

@@ -1,0 +1,70 @@
+"""Pull requests at a forge: what a forge must offer, and the one way to open or find a pull request with it."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from app.errors import WorkFailed
+from app.models import PullRequest
+from app.services.github.remote import Remote
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What a pull request should say."""
+
+    branch: str
+    base: str
+    title: str
+    body: str
+    draft: bool = False
+
+
+@dataclass(frozen=True)
+class Found:
+    """An open pull request, and what it says now."""
+
+    pull_request: PullRequest
+    title: str
+    body: str
+
+
+class Forge(ABC):
+    """The place where pull requests are. Methods raise TemporarilyFailed and WorkFailed as `GitHub` does."""
+
+    @abstractmethod
+    async def find(self, remote: Remote, branch: str) -> Found | None:
+        """The open pull request of a branch of this very repository; forks and closed ones do not count."""
+
+    @abstractmethod
+    async def create(self, remote: Remote, proposal: Proposal) -> PullRequest:
+        """Open a pull request; one that is not a draft where the forge knows no drafts."""
+
+    @abstractmethod
+    async def update(self, remote: Remote, number: int, proposal: Proposal) -> None:
+        """Replace title and body."""
+
+    @abstractmethod
+    async def check(self, remote: Remote) -> str:
+        """Try the credential; half a sentence on what it allows. Raises WorkFailed with what to mend."""
+
+
+async def open_or_find(forge: Forge, remote: Remote, proposal: Proposal) -> PullRequest:
+    """The one open pull request of the branch, saying what is proposed."""
+    found = await forge.find(remote, proposal.branch)
+    if found:
+        return await _updated(forge, remote, found, proposal, created=False)
+    try:
+        return await forge.create(remote, proposal)
+    except WorkFailed:
+        # It may be there all the same: the answer was lost after it was made, or somebody else was faster.
+        found = await forge.find(remote, proposal.branch)
+        if found is None:
+            raise
+    return await _updated(forge, remote, found, proposal, created=True)
+
+
+async def _updated(forge: Forge, remote: Remote, found: Found, proposal: Proposal, *, created: bool) -> PullRequest:
+    same_body = found.body.replace("\r\n", "\n").strip() == proposal.body.strip()
+    if found.title != proposal.title or not same_body:
+        await forge.update(remote, found.pull_request.number, proposal)
+    return found.pull_request.model_copy(update={"created": created})

@@ -1,0 +1,144 @@
+"""GitHub through its own command line, gh. The token is in the environment of gh and nowhere else."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from app.errors import WorkFailed
+from app.models import PullRequest
+from app.process import Completed, run
+from app.services.github.failures import gh_failed
+from app.services.github.forge import Forge, Found, Proposal
+from app.services.github.remote import Remote
+
+_LIMIT_S = 60.0
+_LONGEST_TITLE = 256
+_LONGEST_BODY = 65_536
+_CUT = "\n\n… (cut here: GitHub takes no longer text)"
+_PUBLIC_HOST = "github.com"
+_NO_DRAFTS = "draft pull requests are not supported"
+
+_QUIET = {
+    "GH_PROMPT_DISABLED": "1",
+    "GH_NO_UPDATE_NOTIFIER": "1",
+    "GH_NO_EXTENSION_UPDATE_NOTIFIER": "1",
+    "GH_TELEMETRY": "false",
+    "GH_PAGER": "cat",
+    "GH_SPINNER_DISABLED": "1",
+    "NO_COLOR": "1",
+    "LANG": "C.UTF-8",
+    "LC_ALL": "C.UTF-8",
+}
+
+
+class GhForge(Forge):
+    """Runs gh in an empty directory, always with the repository named."""
+
+    def __init__(self, *, operator: Mapping[str, str], token: str | None, directory: Path, config_dir: Path) -> None:
+        self._operator = operator
+        self._token = token
+        self._directory = directory
+        self._config_dir = config_dir
+
+    async def find(self, remote: Remote, branch: str) -> Found | None:
+        """See Forge."""
+        query = f"state=open&per_page=100&head={quote(f'{remote.owner}:{branch}', safe='')}"
+        pulls = await self._api(remote, "look for the pull request", f"repos/{remote.slug}/pulls?{query}")
+        for pull in pulls:
+            head = pull["head"]
+            home = (head.get("repo") or {}).get("full_name", "")
+            if head["ref"] == branch and home.lower() == remote.slug.lower():
+                return _found(pull, remote)
+        return None
+
+    async def create(self, remote: Remote, proposal: Proposal) -> PullRequest:
+        """See Forge."""
+        done = await self._create(remote, proposal, draft=proposal.draft)
+        draft = proposal.draft
+        if not done.ok and draft and _NO_DRAFTS in done.error_text.lower():
+            draft = False
+            done = await self._create(remote, proposal, draft=False)
+        url = re.search(r"https?://\S+/pull/(\d+)", done.text)
+        if not done.ok or url is None:
+            raise self._failed(f"open the pull request of {proposal.branch}", done)
+        return PullRequest(url=url[0], number=int(url[1]), repository=remote.slug, draft=draft)
+
+    async def update(self, remote: Remote, number: int, proposal: Proposal) -> None:
+        """See Forge."""
+        fields = {"title": _title(proposal), "body": _body(proposal)}
+        address = f"repos/{remote.slug}/pulls/{number}"
+        await self._api(remote, f"update pull request {number}", address, method="PATCH", fields=fields)
+
+    async def check(self, remote: Remote) -> str:
+        """See Forge."""
+        version = await self._run(remote, "--version")
+        repository = await self._api(remote, f"read {remote.slug} at {self._host(remote)}", f"repos/{remote.slug}")
+        if not (repository.get("permissions") or {}).get("push"):
+            raise WorkFailed(f"GH_TOKEN may read {remote.slug} but not push to it; give it write access.")
+        return f"{' '.join(version.text.split()[:3])}, may push to {remote.slug}"
+
+    async def _create(self, remote: Remote, proposal: Proposal, *, draft: bool) -> Completed:
+        flags = ["--repo", f"{self._host(remote)}/{remote.slug}", "--head", proposal.branch, "--base", proposal.base]
+        flags += ["--title", _title(proposal), "--body-file", "-", *(["--draft"] if draft else [])]
+        return await self._run(remote, "pr", "create", *flags, stdin=_body(proposal).encode())
+
+    async def _api(
+        self, remote: Remote, doing: str, address: str, *, method: str = "GET", fields: Mapping[str, str] | None = None
+    ) -> Any:
+        flags = ["--hostname", self._host(remote), "--method", method, *(["--input", "-"] if fields else [])]
+        stdin = json.dumps(fields).encode() if fields else b""
+        done = await self._run(remote, "api", address, *flags, stdin=stdin)
+        if not done.ok:
+            raise self._failed(doing, done)
+        try:
+            return json.loads(done.stdout)
+        except ValueError as error:
+            raise WorkFailed(
+                f"Could not {doing}: the answer of {self._host(remote)} is no JSON; check REPO_URL."
+            ) from error
+
+    async def _run(self, remote: Remote, *args: str, stdin: bytes = b"") -> Completed:
+        try:
+            return await run(
+                ("gh", *args), cwd=self._directory, env=self._environment(remote), stdin=stdin, limit_s=_LIMIT_S
+            )
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise WorkFailed("gh could not be started: install GitHub's command line, gh 2.82.1 or later.") from error
+
+    def _environment(self, remote: Remote) -> dict[str, str]:
+        made = {**self._operator, **_QUIET}
+        if self._token:
+            made.setdefault("GH_CONFIG_DIR", str(self._config_dir))
+            host = self._host(remote)
+            is_public = host == _PUBLIC_HOST or host.endswith(".ghe.com")
+            made["GH_TOKEN" if is_public else "GH_ENTERPRISE_TOKEN"] = self._token
+        return made
+
+    def _host(self, remote: Remote) -> str:
+        return self._operator.get("GH_HOST") or remote.host or _PUBLIC_HOST
+
+    def _failed(self, doing: str, done: Completed) -> WorkFailed:
+        return gh_failed(doing, done, self._token)
+
+
+def _found(pull: Mapping[str, Any], remote: Remote) -> Found:
+    request = PullRequest(
+        url=pull["html_url"],
+        number=pull["number"],
+        repository=remote.slug,
+        draft=bool(pull.get("draft")),
+        created=False,
+    )
+    return Found(request, title=pull["title"], body=pull.get("body") or "")
+
+
+def _title(proposal: Proposal) -> str:
+    return " ".join(proposal.title.split())[:_LONGEST_TITLE]
+
+
+def _body(proposal: Proposal) -> str:
+    body = proposal.body
+    return body if len(body) <= _LONGEST_BODY else body[: _LONGEST_BODY - len(_CUT)] + _CUT

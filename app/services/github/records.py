@@ -1,0 +1,58 @@
+"""What the service remembers of a worktree, where no agent looks: on disk, so that another process can go on after a crash."""
+
+import shutil
+from pathlib import Path
+from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from app.models import Workspace
+from app.services.github.git import Desk
+
+
+class Record(BaseModel):
+    """A worktree: its workspace, git's administrative directory for it, and the tree that is still to be checked out."""
+
+    model_config = ConfigDict(frozen=True)
+
+    workspace: Workspace
+    admin: Path | None = None
+    pending: str | None = None
+
+
+class Records:
+    """One directory for each branch, with its record, its private index and its lock."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def lock_path(self, branch: str) -> Path:
+        """The file whose lock is held while the branch's worktree is used."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        return self._directory / f"{quote(branch, safe='')}.lock"
+
+    def desk(self, branch: str, directory: Path) -> Desk:
+        """The worktree and its private index."""
+        return Desk(directory, self._home(branch) / "index")
+
+    def load(self, branch: str) -> Record | None:
+        """The record of a branch; None when there is none, or none that can be read."""
+        try:
+            return Record.model_validate_json((self._home(branch) / "record.json").read_bytes())
+        except (OSError, ValidationError):
+            return None
+
+    def save(self, record: Record) -> None:
+        """Keep a record, whole or not at all."""
+        path = self._home(record.workspace.branch) / "record.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(".new")
+        draft.write_text(record.model_dump_json())
+        draft.replace(path)
+
+    def forget(self, branch: str) -> None:
+        """Drop the record and the index of a branch."""
+        shutil.rmtree(self._home(branch), ignore_errors=True)
+
+    def _home(self, branch: str) -> Path:
+        return self._directory / quote(branch, safe="")

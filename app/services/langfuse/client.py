@@ -1,0 +1,81 @@
+"""Traces over Langfuse's SDK."""
+
+import asyncio
+
+from langfuse import Langfuse as Sdk
+from langfuse import propagate_attributes
+from langfuse.types import TraceContext
+
+from app.errors import WorkFailed
+from app.models import Job, Outcome, Turn
+from app.services.langfuse.base import EndTurn, Langfuse
+
+_FLUSH_LIMIT_S = 10.0
+
+
+class LangfuseClient(Langfuse):
+    """One trace a run, by an id that follows from the run: a run that goes on after a crash goes on in its trace."""
+
+    def __init__(self, *, public_key: str, secret_key: str, base_url: str, model: str) -> None:
+        self._keys = {"public_key": public_key, "secret_key": secret_key, "base_url": base_url}
+        self._address = base_url
+        self._model = model
+        self._sdk: Sdk | None = None
+
+    async def start(self) -> None:
+        self._sdk = Sdk(**self._keys)  # type: ignore[arg-type]
+
+    async def stop(self) -> None:
+        await self._flush()
+
+    def begin_turn(self, job: Job, name: str, prompt: str) -> EndTurn:
+        if self._sdk is None:
+            return lambda _turn: None
+        with propagate_attributes(
+            session_id=job.ticket.key, tags=[job.trigger], trace_name=f"{job.ticket.key} {job.mode}"
+        ):
+            generation = self._sdk.start_observation(
+                trace_context=self._trace(job), name=name, as_type="generation", model=self._model, input=prompt
+            )
+
+        def end(turn: Turn) -> None:
+            tokens = turn.tokens
+            generation.update(
+                output=turn.text,
+                usage_details={
+                    "input": tokens.input,
+                    "output": tokens.output,
+                    "cache_read_input_tokens": tokens.cache_read,
+                    "cache_creation_input_tokens": tokens.cache_write,
+                },
+                cost_details={"total": turn.cost_usd},
+                metadata={"turns": turn.turns, "session": turn.session_id},
+            ).end()
+
+        return end
+
+    async def end(self, job: Job, outcome: Outcome) -> None:
+        if self._sdk is None:
+            return
+        with propagate_attributes(session_id=job.ticket.key, tags=[job.trigger]):
+            end = self._sdk.start_observation(
+                trace_context=self._trace(job), name="end", as_type="span", output=outcome.model_dump(mode="json")
+            )
+            end.end()
+        await self._flush()
+
+    async def check(self) -> str:
+        sdk = Sdk(**self._keys)  # type: ignore[arg-type]
+        if not await asyncio.to_thread(sdk.auth_check):
+            raise WorkFailed(
+                f"Langfuse at {self._address} refused the keys. Check LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY."
+            )
+        return f"{self._address} knows the keys"
+
+    def _trace(self, job: Job) -> TraceContext:
+        return TraceContext(trace_id=Sdk.create_trace_id(seed=job.run_id))
+
+    async def _flush(self) -> None:
+        """Send what is there, for at most a while: flushing blocks when Langfuse is away."""
+        if self._sdk is not None:
+            await asyncio.wait({asyncio.ensure_future(asyncio.to_thread(self._sdk.flush))}, timeout=_FLUSH_LIMIT_S)

@@ -1,0 +1,30 @@
+"""Puts the pipeline together."""
+
+from functools import lru_cache
+
+from app.services.checks import get_checks
+from app.services.claude_code import get_claude_code
+from app.services.github import get_github
+from app.services.langfuse import get_langfuse
+from app.services.pipeline.base import Pipeline
+from app.services.pipeline.client import LocalPipeline
+from app.services.pipeline.context import Hands
+from app.services.store import get_store
+
+
+@lru_cache
+def get_hands() -> Hands:
+    """The hands of this process."""
+    return Hands(
+        store=get_store(),
+        claude_code=get_claude_code(),
+        github=get_github(),
+        checks=get_checks(),
+        langfuse=get_langfuse(),
+    )
+
+
+@lru_cache
+def get_pipeline() -> Pipeline:
+    """The pipeline of this process."""
+    return LocalPipeline(hands=get_hands())

@@ -1,0 +1,40 @@
+"""A second pair of eyes: a fresh session that only reads, and the author who fixes what it finds."""
+
+from app.domain.verdicts import parse_verdict
+from app.models import Changes, GateReport, StageName, StageStatus, Workspace
+from app.prompts.ticket_prompts import build_fix_prompt, build_review_prompt
+from app.services.claude_code.base import SessionRef
+from app.services.pipeline.context import Context
+
+
+async def review(context: Context, workspace: Workspace, session: SessionRef, changes: Changes) -> GateReport:
+    """The review's verdict, fixed once where it found something."""
+    reviewer = SessionRef(id=context.id_of("reviewer"), directory=workspace.directory)
+
+    async def ask() -> str:
+        return build_review_prompt(context.job.ticket, changes)
+
+    async with context.stage(StageName.REVIEW) as end:
+        turn = await context.reviewer_turn("review", reviewer, ask, beside=session.id)
+        verdict = parse_verdict(turn.text)
+        spent = [turn]
+        if not verdict.clear:
+            end.status, end.summary = StageStatus.WARNED, "The reviewer gave no verdict."
+        elif not verdict.has_issues:
+            end.summary = "No issues found."
+        else:
+
+            async def fix() -> str:
+                return build_fix_prompt("review", verdict.findings)
+
+            spent.append(await context.author_turn("fix review", session, fix))
+            end.rounds, end.summary = 1, "Found issues; fixed by the author."
+        return GateReport(
+            gate=StageName.REVIEW,
+            status=end.status,
+            found=end.summary if not verdict.has_issues else verdict.findings,
+            rounds=end.rounds,
+            duration_s=sum(each.duration_s for each in spent),
+            turns=sum(each.turns for each in spent),
+            cost_usd=sum(each.cost_usd for each in spent),
+        )

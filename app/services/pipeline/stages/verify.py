@@ -1,0 +1,164 @@
+"""Setup, lint and tests by the repository's own commands; the author fixes what fails.
+
+A pass is worth only the code that it saw: after a fix, every gate that passed before is run again.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from app.domain.workflow_file import parse
+from app.errors import InvalidInput
+from app.models import (
+    CheckOutcome,
+    CheckResult,
+    Commands,
+    EventKind,
+    GateReport,
+    PipelineOptions,
+    StageName,
+    StageStatus,
+    Turn,
+    Workspace,
+)
+from app.prompts.ticket_prompts import build_check_fix_prompt
+from app.services.checks.base import Checks
+from app.services.claude_code.base import SessionRef
+from app.services.pipeline.context import Context, StageEnd
+
+_MOST_FIXES = 3
+
+Run = Callable[[Path, Commands], Awaitable[CheckResult]]
+
+
+@dataclass
+class _Gate:
+    name: StageName
+    run: Run
+    most_fixes: int
+    passed_edition: int | None = None
+    checks: int = 0
+    fixes: int = 0
+    last: CheckResult = field(default_factory=lambda: CheckResult(outcome=CheckOutcome.SKIPPED))
+    duration_s: float = 0.0
+    spent: list[Turn] = field(default_factory=list)
+
+    @property
+    def settled(self) -> bool:
+        """No further check can change the gate's end."""
+        if self.checks == 0:
+            return False
+        if self.last.outcome is CheckOutcome.FAILED:
+            return self.fixes >= self.most_fixes
+        return self.last.outcome is not CheckOutcome.PASSED
+
+
+async def verify(context: Context, workspace: Workspace, session: SessionRef) -> list[GateReport]:
+    """A report of each gate that the run's options ask for, in order."""
+    gates = _gates(context.hands.checks, context.job.options)
+    if not gates:
+        return []
+    commands = await context.steps.run("commands", lambda: _commands(context, workspace), Commands)
+    edition = 0  # counts the author's fixes: what passed in an earlier edition must pass again
+    while (gate := _next(gates, edition)) is not None:
+        if gate.checks == 0:
+            await context.hands.store.stage_started(context.job.run_id, gate.name)
+        await _check(context, gate, workspace, commands, edition)
+        if gate.last.outcome is CheckOutcome.FAILED and not gate.settled:
+            await _fix(context, gate, session)
+            edition += 1
+        elif gate.name is StageName.SETUP and gate.last.outcome is not CheckOutcome.PASSED and gate.settled:
+            _nothing_can_run_without(gate, gates)
+    return [await _report(context, gate) for gate in gates]
+
+
+def _gates(checks: Checks, options: PipelineOptions) -> list[_Gate]:
+    wanted = [
+        # Dependencies that do not install are rarely the author's doing: one try.
+        _Gate(StageName.SETUP, checks.run_setup, most_fixes=1) if options.lint or options.tests else None,
+        _Gate(StageName.LINT, checks.run_lint, most_fixes=_MOST_FIXES) if options.lint else None,
+        _Gate(StageName.TESTS, checks.run_tests, most_fixes=_MOST_FIXES) if options.tests else None,
+    ]
+    return [gate for gate in wanted if gate is not None]
+
+
+def _next(gates: list[_Gate], edition: int) -> _Gate | None:
+    for gate in gates:
+        stale = gate.passed_edition != edition and not (
+            gate.name is StageName.SETUP and gate.passed_edition is not None
+        )
+        if not gate.settled and stale:
+            return gate
+    return None
+
+
+async def _commands(context: Context, workspace: Workspace) -> Commands:
+    """The repository's own, from its base branch: the branch that the agent writes could name others."""
+    text = await context.hands.github.read(workspace, "WORKFLOW.md")
+    try:
+        return parse(text or "").front
+    except InvalidInput as error:
+        await context.emit(EventKind.NOTICE, {"text": f"WORKFLOW.md is not used: {error.message}"})
+        return Commands()
+
+
+async def _check(context: Context, gate: _Gate, workspace: Workspace, commands: Commands, edition: int) -> None:
+    gate.checks += 1
+    number = gate.checks
+
+    async def body() -> CheckResult:
+        result = await gate.run(workspace.directory, commands)
+        told = {"gate": gate.name, "round": number, **result.model_dump(mode="json")}
+        await context.hands.store.append(context.job.run_id, EventKind.GATE_CHECKED, told, once=f"{gate.name}#{number}")
+        return result
+
+    gate.last = await context.steps.run(f"{gate.name} {number}", body, CheckResult)
+    gate.duration_s += gate.last.duration_s
+    if gate.last.outcome is CheckOutcome.PASSED:
+        gate.passed_edition = edition
+
+
+async def _fix(context: Context, gate: _Gate, session: SessionRef) -> None:
+    gate.fixes += 1
+
+    async def prompt() -> str:
+        return build_check_fix_prompt(gate.name, gate.last, attempt=gate.fixes, most=gate.most_fixes)
+
+    gate.spent.append(await context.author_turn(f"fix {gate.name} {gate.fixes}", session, prompt))
+
+
+def _nothing_can_run_without(setup: _Gate, gates: list[_Gate]) -> None:
+    """What depends on a setup that is not there says so, instead of failing for a reason that is not its own."""
+    if setup.last.outcome is CheckOutcome.SKIPPED:
+        return
+    for gate in gates:
+        if gate is not setup:
+            gate.checks = gate.checks or 1
+            gate.last = CheckResult(outcome=CheckOutcome.UNAVAILABLE, output="Not run: setup failed.")
+
+
+async def _report(context: Context, gate: _Gate) -> GateReport:
+    status, found = _end_of(gate)
+    await context.hands.store.stage_started(context.job.run_id, gate.name)
+    await context.end_stage(gate.name, StageEnd(status=status, summary=found, rounds=gate.fixes))
+    return GateReport(
+        gate=gate.name,
+        status=status,
+        found=found,
+        rounds=gate.fixes,
+        duration_s=gate.duration_s + sum(turn.duration_s for turn in gate.spent),
+        turns=sum(turn.turns for turn in gate.spent),
+        cost_usd=sum(turn.cost_usd for turn in gate.spent),
+    )
+
+
+def _end_of(gate: _Gate) -> tuple[StageStatus, str]:
+    outcome, command = gate.last.outcome, gate.last.command
+    if outcome is CheckOutcome.PASSED:
+        times = "at once" if gate.fixes == 0 else f"after {gate.fixes} fix{'es' if gate.fixes > 1 else ''}"
+        return StageStatus.PASSED, f"`{command}` passes {times}"
+    if outcome is CheckOutcome.SKIPPED:
+        return StageStatus.SKIPPED, gate.last.output.strip() or "Nothing to run"
+    if outcome is CheckOutcome.UNAVAILABLE:
+        return StageStatus.WARNED, gate.last.output.strip() or f"`{command}` could not be run"
+    return StageStatus.FAILED, f"`{command}` still fails after {gate.fixes} fixes"
