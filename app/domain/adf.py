@@ -33,8 +33,6 @@ def to_text(document: object) -> str:
 
 def _content(node: Node, depth: int, between: str = "\n\n") -> str:
     """The children of a node: neighbours that flow in a line together, blocks apart."""
-    if depth > DEEPEST:
-        raise InvalidInput(_FIELD, "nested too deeply")
     parts: list[str] = []
     for flows, group in groupby(_children(node), key=_flows):
         texts = (_render(child, depth + 1) for child in group)
@@ -47,14 +45,19 @@ def _children(node: Node) -> list[Node]:
     return [child for child in children if isinstance(child, dict)] if isinstance(children, list) else []
 
 
+def _kind(node: Node) -> str:
+    kind = node.get("type")
+    return kind if isinstance(kind, str) else ""
+
+
 def _flows(node: Node) -> bool:
-    return node.get("type") in _INLINE or isinstance(node.get("text"), str)
+    return _kind(node) in _INLINE or isinstance(node.get("text"), str)
 
 
 def _render(node: Node, depth: int) -> str:
-    kind = node.get("type")
-    if not isinstance(kind, str):
-        kind = ""
+    if depth > DEEPEST:
+        raise InvalidInput(_FIELD, "nested too deeply")
+    kind = _kind(node)
     if kind in _INLINE:
         return _INLINE[kind](node)
     if kind in _BLOCKS:
@@ -63,12 +66,12 @@ def _render(node: Node, depth: int) -> str:
 
 
 def _heading(node: Node, depth: int) -> str:
-    level = _attrs(node).get("level")
-    return "#" * (level if level in {1, 2, 3, 4, 5, 6} else 1) + " " + _content(node, depth, " ")
+    level = max(1, _number(node, "level", most=6))
+    return f"{'#' * level} {' '.join(_content(node, depth).split())}"
 
 
-def _code_block(node: Node, depth: int) -> str:  # noqa: ARG001 - the signature of blocks
-    code = "".join(str(child.get("text", "")) for child in _children(node))
+def _code_block(node: Node, depth: int) -> str:
+    code = _content(node, depth, "\n")
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", code)), default=0))
     return f"{fence}{_attr(node, 'language')}\n{code}\n{fence}"
 
@@ -87,34 +90,34 @@ def _expand(node: Node, depth: int) -> str:
 
 
 def _list(node: Node, depth: int) -> str:
-    first = _attrs(node).get("order", 1)
-    start = first if isinstance(first, int) else 1
-    ordered = node.get("type") == "orderedList"
-    bullets = (f"{start + i}. " if ordered else _bullet(child) for i, child in enumerate(_children(node)))
-    return "\n".join(_item(child, bullet, depth) for bullet, child in zip(bullets, _children(node), strict=True))
+    first = _number(node, "order", most=10**9) if _kind(node) == "orderedList" else None
+    items = enumerate(_children(node))
+    return "\n".join(_item(child, depth, None if first is None else first + i) for i, child in items)
 
 
-def _item(node: Node, bullet: str, depth: int) -> str:
-    if node.get("type") in _LISTS:  # a list of tasks inside a list of tasks has no item around it
+def _item(node: Node, depth: int, number: int | None) -> str:
+    if _kind(node) in _LISTS:  # a list of tasks inside a list of tasks has no item around it
         return _prefixed(_render(node, depth + 1), "  ", "  ")
-    return _prefixed(_content(node, depth + 1, "\n"), bullet, " " * len(bullet))
+    bullet = _bullet(node) if number is None else f"{number}. "
+    text = _content(node, depth + 1, "\n") or _render(node, depth + 1)
+    return _prefixed(text, bullet, " " * len(bullet))
 
 
 def _bullet(node: Node) -> str:
-    if node.get("type") in {"taskItem", "blockTaskItem"}:
+    if _kind(node) in {"taskItem", "blockTaskItem"}:
         return "- [x] " if _attr(node, "state") == "DONE" else "- [ ] "
     return "- "
 
 
 def _table(node: Node, depth: int) -> str:
-    rows = [[_cell(cell, depth + 2) for cell in _children(row)] for row in _children(node)]
+    rows = [[_cell(cell, depth + 2) for cell in _children(row) or [row]] for row in _children(node)]
     lines = [f"| {' | '.join(cells)} |" for cells in rows]
     rule = "|" + "---|" * len(rows[0]) if rows else ""
     return "\n".join([*lines[:1], rule, *lines[1:]])
 
 
 def _cell(node: Node, depth: int) -> str:
-    return " ".join(_content(node, depth).split()).replace("|", "\\|")
+    return " ".join(_render(node, depth).split()).replace("|", "\\|")
 
 
 def _prefixed(text: str, first: str, rest: str) -> str:
@@ -137,10 +140,10 @@ def _text(node: Node) -> str:
 
 
 def _marked(text: str, mark: Node) -> str:
-    if mark.get("type") == "link":
+    if _kind(mark) == "link":
         url = _attr(mark, "href")
         return text if url in {"", text} else f"{text} ({url})"
-    sign = _SIGNS.get(str(mark.get("type")), "")
+    sign = _SIGNS.get(_kind(mark), "")
     inner = text.strip()
     # "**bold **" is not bold in Markdown: the spaces go outside.
     return text.replace(inner, f"{sign}{inner}{sign}", 1) if inner else text
@@ -174,6 +177,12 @@ def _label(node: Node) -> str:
 def _attrs(node: Node) -> Node:
     attrs = node.get("attrs")
     return attrs if isinstance(attrs, dict) else {}
+
+
+def _number(node: Node, name: str, *, most: int) -> int:
+    """A whole number from 0 to `most`; 1 where the attribute is anything else."""
+    value = _attrs(node).get(name)
+    return value if isinstance(value, int) and 0 <= value <= most else 1
 
 
 def _attr(node: Node, *names: str) -> str:

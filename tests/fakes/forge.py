@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 from typing import Literal
 
-from tests.fakes.repositories import Repositories, git
+from tests.fakes.repositories import git
 
 Permission = Literal["admin", "write", "read"]
 
@@ -21,6 +21,9 @@ class MissingError(Exception):
 
 class ForbiddenError(Exception):
     """The token may look and not touch."""
+
+    def __init__(self) -> None:
+        super().__init__("Resource not accessible by personal access token")
 
 
 class InvalidError(Exception):
@@ -123,7 +126,10 @@ class Forge:
         ]
 
     def open_pull(self, *, title: str, body: str, head: str, base: str, draft: bool = False) -> Pull:
-        """Open a pull request, by the rules. `head` is a branch or `owner:branch`. Raises ForbiddenError, InvalidError."""
+        """Open a pull request by the rules; `head` is a branch or `owner:branch`.
+
+        Raises ForbiddenError, InvalidError.
+        """
         self._may_write()
         owner, _, branch = head.rpartition(":")
         owner = owner or self.owner
@@ -223,6 +229,3 @@ class Forge:
 def _check_body(body: str) -> None:
     if len(body) > BODY_LIMIT:
         raise InvalidError(f"body is too long (maximum is {BODY_LIMIT} characters)", field="body")
-
-
-__all__ = ["Comment", "Forge", "ForbiddenError", "InvalidError", "MissingError", "Pull", "Repositories"]

@@ -4,9 +4,10 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
+from urllib.parse import urlencode
 
-from tests.fakes.forge import NO_COMMIT, Comment, Forge, ForbiddenError, InvalidError, MissingError, Pull
+from tests.fakes.forge import NO_COMMIT, Comment, ForbiddenError, Forge, InvalidError, MissingError, Pull
 from tests.fakes.http import Answer, Request
 
 Json = dict[str, Any]
@@ -42,6 +43,7 @@ class Call:
     """One call: what was asked for, and of which repository."""
 
     forge: Forge
+    path: str
     query: Mapping[str, str]
     body: Json
     named: Mapping[str, str]
@@ -51,6 +53,9 @@ class Call:
     def number(self) -> int:
         """The pull request."""
         return int(self.named["number"])
+
+
+Act = Callable[[Call], Answer]
 
 
 def answer(forges: Mapping[str, Forge], login: str, request: Request) -> Answer:
@@ -66,9 +71,7 @@ def answer(forges: Mapping[str, Forge], login: str, request: Request) -> Answer:
     return refusal(404)
 
 
-def _act(
-    forges: Mapping[str, Forge], request: Request, match: "re.Match[str]", act: Callable[[Call], Answer]
-) -> Answer:
+def _act(forges: Mapping[str, Forge], request: Request, match: re.Match[str], act: Act) -> Answer:
     forge = forges.get(f"{match['owner']}/{match['name']}")
     body = _body(request)
     if forge is None:
@@ -76,7 +79,7 @@ def _act(
     if body is None:
         return json_answer({"message": "Problems parsing JSON", "status": "400"}, 400)
     try:
-        return act(Call(forge, request.query, body, match.groupdict()))
+        return act(Call(forge, request.path, request.query, body, match.groupdict()))
     except MissingError:
         return refusal(404)
     except ForbiddenError:
@@ -119,9 +122,7 @@ def _ref(call: Call) -> Answer:
 
 def _list_pulls(call: Call) -> Answer:
     query = call.query
-    pulls = call.forge.find(
-        head=query.get("head", ""), base=query.get("base", ""), state=query.get("state", "open")
-    )
+    pulls = call.forge.find(head=query.get("head", ""), base=query.get("base", ""), state=query.get("state", "open"))
     return _page(call, [pull_json(call.forge, pull) for pull in pulls])
 
 
@@ -166,7 +167,7 @@ def _edit_comment(call: Call) -> Answer:
     return json_answer(comment_json(call.forge, comment))
 
 
-def _route(method: str, path: str, act: Callable[[Call], Answer]) -> "tuple[str, re.Pattern[str], Callable[[Call], Answer]]":
+def _route(method: str, path: str, act: Act) -> tuple[str, re.Pattern[str], Act]:
     return method, re.compile(r"/repos/(?P<owner>[^/]+)/(?P<name>[^/]+)" + path), act
 
 
@@ -252,4 +253,5 @@ def _page(call: Call, items: Sequence[Json]) -> Answer:
     shown = items[(page - 1) * size : page * size]
     if page * size >= len(items):
         return json_answer(shown)
-    return json_answer(shown, link=f'<{call.here}?{urlencode({**call.query, "page": page + 1})}>; rel="next"')
+    following = urlencode({**call.query, "page": page + 1})
+    return json_answer(shown, link=f'<https://api.github.com{call.path}?{following}>; rel="next"')

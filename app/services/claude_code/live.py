@@ -121,10 +121,10 @@ class LiveSession:
     async def close(self) -> None:
         """End the process and what it started."""
         self.lost = True
-        if self._opening is not None and not self._opening.done():
-            self._opening.cancel()
         try:
             async with asyncio.timeout(_CLOSE_LIMIT_S):
+                if self._opening is not None:
+                    await asyncio.wait({self._opening})  # the SDK cannot be cancelled half-way through its connect
                 await self._client.disconnect()
         except (TimeoutError, ClaudeSDKError):
             if self._pid is not None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from app.models import Model
 
-GO_ON = "You were cut off. Go on with what you were asked, from where you are."
+GO_ON = "Go on with what you were asked: you were cut off in the middle of it."
 """What a session is asked when its turn was cut off. It counts as the same turn as the prompt before."""
 
 

@@ -1,7 +1,7 @@
 """The real thing: git and gh on a machine's disk.
 
-What a later call needs is in the `Workspace` or on disk, so another process can go on after a crash. Two locks keep order:
-one for the clone (references and worktree list) and one for each branch (its files and its private index).
+What a later call needs is in the `Workspace` or on disk, so another process can go on after a crash. Two locks keep
+order: one for the clone (references and worktree list) and one for each branch (its files and its private index).
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from app.errors import WorkFailed
+from app.errors import BranchMoved, WorkFailed
 from app.models import Changes, PullRequest, Workspace
 from app.services.github.base import GitHub
 from app.services.github.forge import Forge, Proposal, open_or_find
@@ -28,8 +28,8 @@ _BRANCH = re.compile(r"[a-z0-9][a-z0-9_-]*(?:/[a-z0-9][a-z0-9_-]*)+")
 class GitHubClient(GitHub):
     """One repository: REPO_URL cloned into the workspace, or in development the person's own at `repo_dir`.
 
-    `branches` is the pattern of the branches that the service works on. A fetch counts for `prepare` for `fresh_s` seconds
-    after its start.
+    `branches` is the pattern of the branches that the service works on. A fetch counts for `prepare` for `fresh_s`
+    seconds after its start.
     """
 
     def __init__(
@@ -111,7 +111,11 @@ class GitHubClient(GitHub):
         workshop, origin = await self._parts()
         expected = workspace.parent if workspace.on_remote else None
         async with workshop.alone(workspace.branch):
-            await origin.push(workspace.branch, commit, expected=expected)
+            try:
+                await origin.push(workspace.branch, commit, expected=expected)
+            except BranchMoved:
+                self._fetched = None  # whoever prepares next must see what moved
+                raise
             workshop.published(workspace, commit)
         if self._fetched:
             self._fetched[1][workspace.branch] = commit
@@ -164,7 +168,7 @@ class GitHubClient(GitHub):
                 operator=self._operator,
             )
             workshop = Workshop(git, self._places, base=self._base, clone_lock=self._clone_lock)
-            sweep(git, self._places)
+            await asyncio.to_thread(sweep, git, self._places)
             workshop.worktrees.drop_vanished()
         self._opened = workshop, Origin(git, base=self._base, pattern=self._branches)
         return self._opened
@@ -191,9 +195,9 @@ async def _both(first: Coroutine[Any, Any, None], second: Awaitable[None] | None
 
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(first)
             if second is not None:
                 group.create_task(awaited(second))
+            group.create_task(first)
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from None
 

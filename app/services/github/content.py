@@ -1,7 +1,7 @@
 """The files of a worktree as git objects: checked out, taken in, compared, brought together.
 
-Nothing here starts a program that the worktree names. `git add` is not used for that reason: in a repository embedded in
-the worktree it runs `git status`, which obeys that repository's own configuration.
+Nothing here starts a program that the worktree names. `git add` is not used for that reason: in a repository embedded
+in the worktree it runs `git status`, which obeys that repository's own configuration.
 """
 
 import asyncio

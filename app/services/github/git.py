@@ -1,9 +1,9 @@
 """How git is run: with an environment of our own, and never with what the target repository brings along.
 
 Three directories take part. The *clone* is the repository that worktrees belong to; agents can write into its
-configuration, hooks and administrative files. The *private* directory is ours alone: its own configuration, references and
-one index for each worktree, over the clone's objects. Everything that touches files or the network runs there, so nothing
-in the clone can start a program on our side or lead the token elsewhere. The worktree is only ever data.
+configuration, hooks and administrative files. The *private* directory is ours alone: its own configuration, references
+and one index for each worktree, over the clone's objects. Everything that touches files or the network runs there, so
+nothing in the clone can start a program on our side or lead the token elsewhere. The worktree is only ever data.
 """
 
 import base64
@@ -18,9 +18,9 @@ from app.services.github.failures import git_failed
 from app.services.github.remote import Remote
 
 OPERATOR_VARIABLES = (
-    "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_EXEC_PATH", "GIT_SSL_CAINFO", "GIT_SSL_CAPATH",
-    "GIT_SSH", "GIT_SSH_COMMAND", "SSH_AUTH_SOCK", "GH_CONFIG_DIR", "GH_HOST", "XDG_RUNTIME_DIR", "XDG_DATA_HOME",
-    "XDG_STATE_HOME", "DBUS_SESSION_BUS_ADDRESS",
+    "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_EXEC_PATH", "GIT_SSL_CAINFO",
+    "GIT_SSL_CAPATH", "GIT_SSH", "GIT_SSH_COMMAND", "SSH_AUTH_SOCK", "GH_CONFIG_DIR", "GH_HOST", "XDG_RUNTIME_DIR",
+    "XDG_DATA_HOME", "XDG_STATE_HOME", "DBUS_SESSION_BUS_ADDRESS",
 )  # fmt: skip
 """What git and gh need of the operator's environment, beyond what every program gets."""
 
@@ -156,7 +156,7 @@ class Git:
         return done
 
     async def _plugged_in(self) -> dict[str, str]:
-        """The environment of network commands: the token for the one address that git will really use, and its scheme."""
+        """The environment of network commands: the token for the one address that git will really use."""
         url = self.remote.url
         # The private directory knows no URL, so this applies the operator's own insteadOf and nothing else.
         asked = await self.private("ls-remote", "--get-url", url)

@@ -1,4 +1,4 @@
-"""What the service remembers of a worktree, where no agent looks: on disk, so that another process can go on after a crash."""
+"""What the service remembers of a worktree: on disk, where no agent looks, so that another process can go on."""
 
 import shutil
 from pathlib import Path
@@ -11,7 +11,7 @@ from app.services.github.git import Desk
 
 
 class Record(BaseModel):
-    """A worktree: its workspace, git's administrative directory for it, and the tree that is still to be checked out."""
+    """A worktree: its workspace, git's administrative directory for it, and the tree still to be checked out."""
 
     model_config = ConfigDict(frozen=True)
 

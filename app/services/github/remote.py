@@ -37,8 +37,8 @@ class Remote:
 def parse_remote(text: str, *, with_token: bool) -> Remote:
     """The repository that a clone URL names.
 
-    With a token the ssh forms become https, because that is where a token counts; without one they stay, because only the
-    operator's own key opens them. Raises ConfigurationError for what git or a forge would not understand.
+    With a token the ssh forms become https, because that is where a token counts; without one they stay, because only
+    the operator's own key opens them. Raises ConfigurationError for what git or a forge would not understand.
     """
     if not text or _UNSAFE.search(text) or text.startswith("-"):
         raise ConfigurationError(

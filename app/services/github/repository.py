@@ -65,6 +65,11 @@ class Places:
         return self.root / ".trash"
 
     @property
+    def staging(self) -> Path:
+        """Worktrees in the making."""
+        return self.root / ".staging"
+
+    @property
     def empty(self) -> Path:
         """A directory with nothing in it, for programs that look around where they start."""
         return self.root / ".empty"
@@ -77,7 +82,7 @@ class Places:
     def make(self) -> None:
         """Create what can be created without git."""
         try:
-            for path in (self.root, self.worktrees, self.saved, self.trash, self.empty):
+            for path in (self.root, self.worktrees, self.saved, self.trash, self.staging, self.empty):
                 path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             message = f"{self.root} cannot be written: {error.strerror}. Set WORKSPACE_DIR to a directory that can."
@@ -87,7 +92,7 @@ class Places:
 async def open_repository(
     places: Places, *, repo_url: str | None, repo_dir: Path, token: str | None, operator: Mapping[str, str]
 ) -> Git:
-    """Find or make the clone and its private directory. No network. Safe to do again, and after a kill in the middle."""
+    """Find or make the clone and its private directory. No network. Mends what a kill in the middle left."""
     if repo_url:
         remote = parse_remote(repo_url, with_token=bool(token))
         clone = places.clone / ".git"
@@ -122,24 +127,24 @@ def _restore_config(clone: Path, remote: Remote) -> None:
 
 async def _found(repo_dir: Path, operator: Mapping[str, str]) -> tuple[Path, str]:
     """The git directory and the URL of a person's own repository."""
-    env = environment(operator)
-    if not repo_dir.is_dir():
+    common = await _asked(repo_dir, operator, "rev-parse", "--path-format=absolute", "--git-common-dir")
+    if common is None:
         raise ConfigurationError(
-            f"REPO_DIR {repo_dir} is no directory; set REPO_URL, or REPO_DIR to a local repository."
+            f"REPO_DIR {repo_dir} is no git repository of ours; set REPO_URL, or another REPO_DIR."
         )
-    common = await run_git("rev-parse", "--path-format=absolute", "--git-common-dir", cwd=repo_dir, env=env)
-    if not common.ok:
-        reason = common.error_text.strip().splitlines()[0]
-        raise ConfigurationError(
-            f"REPO_DIR {repo_dir.absolute()} is no git repository ({reason}); set REPO_URL or REPO_DIR."
-        )
-    url = await run_git("config", "--get", "remote.origin.url", cwd=repo_dir, env=env)
-    if not url.ok:
-        raise ConfigurationError(f"{repo_dir.absolute()} has no remote called origin; add one, or set REPO_URL.")
-    text = url.text.strip()
-    if ":" not in text:
-        text = str((repo_dir / text).resolve())
-    return Path(common.text.strip()), text
+    url = await _asked(repo_dir, operator, "config", "--get", "remote.origin.url")
+    if url is None:
+        raise ConfigurationError(f"REPO_DIR {repo_dir} has no remote called origin; add one, or set REPO_URL.")
+    # A path counts from the repository, not from where the service runs.
+    return Path(common), url if ":" in url else str(repo_dir / url)
+
+
+async def _asked(repo_dir: Path, operator: Mapping[str, str], *args: str) -> str | None:
+    try:
+        done = await run_git(*args, cwd=repo_dir, env=environment(operator))
+    except WorkFailed:
+        return None
+    return done.text.strip() if done.ok else None
 
 
 async def _seeded(git: Git) -> None:
@@ -159,7 +164,7 @@ def sweep(git: Git, places: Places) -> None:
     for folder in folders:
         for lock in (*folder.glob("*.lock"), *(folder / "refs").rglob("*.lock")):
             lock.unlink(missing_ok=True)
-    for leftover in places.trash.iterdir():
+    for leftover in (*places.trash.iterdir(), *places.staging.iterdir()):
         remove_tree(leftover)
 
 
@@ -216,8 +221,8 @@ class Origin:
         if tip == expected:
             raise self._git.failed(doing, done)
         where = f"at {tip[:12]}" if tip else "gone"
-        message = f"{branch} moved at {self._git.remote.name} (it is {where} now), so nothing was pushed; run the ticket again."
-        raise BranchMoved(message)
+        moved = f"{branch} moved at {self._git.remote.name} (it is {where} now)"
+        raise BranchMoved(f"{moved}, so nothing was pushed; run the ticket again.")
 
     async def _tip(self, branch: str) -> str | None:
         name = f"refs/heads/{branch}"

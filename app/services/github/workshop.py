@@ -1,7 +1,7 @@
 """Where worktrees are set up, filled with files and torn down.
 
-Each step leaves the disk so that a process killed right after it is made good by the next call: the record is written before
-what it describes, and the tree that is to be checked out stays in it until it is.
+Each step leaves the disk so that a process killed right after it is made good by the next call: the record is written
+before what it describes, and the tree that is to be checked out stays in it until it is.
 """
 
 import asyncio
@@ -162,7 +162,7 @@ class Workshop:
             self.worktrees.mend(directory, record.admin, branch)
             return record.admin
         self.worktrees.clear(directory, branch)
-        staging = self._places.trash / uuid4().hex
+        staging = self._places.staging / uuid4().hex
         admin = await self._added(staging, branch, record.workspace.parent)
         self.worktrees.adopt(staging, admin, directory, branch)
         return admin
@@ -180,7 +180,9 @@ class Workshop:
         self.worktrees.clear(directory, branch)
         record = self._records.load(branch)
         has_files = (
-            directory.is_dir() and not directory.is_symlink() and any(p.name != ".git" for p in directory.iterdir())
+            directory.is_dir()
+            and not directory.is_symlink()
+            and any(path.name != ".git" for path in directory.iterdir())
         )
         unfinished = record is not None and record.pending is not None
         tip = await self.worktrees.tip(branch) if record or has_files else None

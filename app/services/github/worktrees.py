@@ -1,4 +1,4 @@
-"""The clone's list of worktrees: added to with git, read and mended as the files that gitrepository-layout(5) describes.
+"""The clone's list of worktrees: added to by git, read and mended as the files that gitrepository-layout(5) describes.
 
 Everything here is done while the clone's lock is held. A person's own worktrees are never touched.
 """
@@ -9,6 +9,7 @@ import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 from app.errors import WorkFailed
 from app.services.github.git import Git
@@ -48,7 +49,7 @@ class Worktrees:
         _write(admin / "HEAD", f"ref: refs/heads/{branch}\n")
         link = directory / ".git"
         if link.is_dir() and not link.is_symlink():
-            link.rename(link.with_name(".git.replaced"))
+            link.rename(admin / f"replaced-{uuid4().hex}")
         _write(link, f"gitdir: {admin}\n")
 
     def clear(self, directory: Path, branch: str) -> None:

@@ -61,9 +61,11 @@ class Context:
             raise
         await self.end_stage(name, end)
 
-    async def end_stage(self, name: StageName, end: StageEnd) -> None:
-        """Say how a stage ended."""
-        await self.hands.store.stage_ended(self.job.run_id, name, end.status, rounds=end.rounds, summary=end.summary)
+    async def end_stage(self, name: StageName, end: StageEnd, *, visit: int = 1) -> None:
+        """Say how a visit of a stage ended."""
+        await self.hands.store.stage_ended(
+            self.job.run_id, name, end.status, visit=visit, rounds=end.rounds, summary=end.summary
+        )
 
     async def emit(self, kind: EventKind, payload: Mapping[str, Any]) -> None:
         """Tell an event of the run."""

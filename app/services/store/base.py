@@ -118,14 +118,21 @@ class Store(ABC):
         """Append an event and return its number. With `once`, None when the run has an event of that name already."""
 
     @abstractmethod
-    async def stage_started(self, run_id: str, stage: StageName) -> None:
-        """Say that the stage began; a second call (after a crash) changes nothing."""
+    async def stage_started(self, run_id: str, stage: StageName, *, visit: int = 1) -> None:
+        """Say that the stage began, for the `visit`-th time; the same call after a crash changes nothing."""
 
     @abstractmethod
     async def stage_ended(
-        self, run_id: str, stage: StageName, status: StageStatus, *, rounds: int = 0, summary: str = ""
+        self,
+        run_id: str,
+        stage: StageName,
+        status: StageStatus,
+        *,
+        visit: int = 1,
+        rounds: int = 0,
+        summary: str = "",
     ) -> None:
-        """Say how the stage ended; a second call changes nothing."""
+        """Say how the visit of the stage ended; the same call after a crash changes nothing."""
 
     @abstractmethod
     async def record_turn(self, run_id: str, name: str, turn: Turn) -> Turn:

@@ -181,20 +181,29 @@ class DatabaseStore(Store):
     ) -> int | None:
         return await self._tell(run_id, lambda connection: rows.append(connection, run_id, kind, payload, once))
 
-    async def stage_started(self, run_id: str, stage: StageName) -> None:
+    async def stage_started(self, run_id: str, stage: StageName, *, visit: int = 1) -> None:
         def body(connection: sa.Connection) -> None:
-            if rows.start_stage(connection, run_id, stage):
-                rows.append(connection, run_id, EventKind.STAGE_STARTED, {"stage": stage})
+            once = f"{stage} started {visit}"
+            if rows.append(connection, run_id, EventKind.STAGE_STARTED, {"stage": stage}, once) is not None:
+                rows.start_stage(connection, run_id, stage)
 
         await self._tell(run_id, body)
 
     async def stage_ended(
-        self, run_id: str, stage: StageName, status: StageStatus, *, rounds: int = 0, summary: str = ""
+        self,
+        run_id: str,
+        stage: StageName,
+        status: StageStatus,
+        *,
+        visit: int = 1,
+        rounds: int = 0,
+        summary: str = "",
     ) -> None:
         def body(connection: sa.Connection) -> None:
-            if rows.end_stage(connection, run_id, stage, status, rounds, summary):
-                payload = {"stage": stage, "status": status, "rounds": rounds, "summary": summary}
-                rows.append(connection, run_id, EventKind.STAGE_ENDED, payload)
+            payload = {"stage": stage, "status": status, "rounds": rounds, "summary": summary}
+            once = f"{stage} ended {visit}"
+            if rows.append(connection, run_id, EventKind.STAGE_ENDED, payload, once) is not None:
+                rows.end_stage(connection, run_id, stage, status, rounds, summary)
 
         await self._tell(run_id, body)
 

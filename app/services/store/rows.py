@@ -95,27 +95,27 @@ def append(
     return int(seq)
 
 
-def start_stage(connection: sa.Connection, run_id: str, name: StageName) -> bool:
-    """Add the stage to the run; False when it is there."""
+def start_stage(connection: sa.Connection, run_id: str, name: StageName) -> None:
+    """The stage runs: for the first time, or once more."""
     stages = lock_run(connection, run_id).stages
-    if any(stage.name == name for stage in stages):
-        return False
-    _keep_stages(connection, run_id, (*stages, Stage(name=name, status=StageStatus.RUNNING, started_at=now())))
-    return True
+    known = next((stage for stage in stages if stage.name == name), None)
+    if known is None:
+        stages = (*stages, Stage(name=name, status=StageStatus.RUNNING, started_at=now()))
+    else:
+        again = known.model_copy(update={"status": StageStatus.RUNNING, "ended_at": None})
+        stages = tuple(again if stage is known else stage for stage in stages)
+    _keep_stages(connection, run_id, stages)
 
 
 def end_stage(
     connection: sa.Connection, run_id: str, name: StageName, status: StageStatus, rounds: int, summary: str
-) -> bool:
-    """End the stage; False when it has ended or never began."""
-    stages = list(lock_run(connection, run_id).stages)
-    for index, stage in enumerate(stages):
-        if stage.name == name and stage.ended_at is None:
-            end = {"status": status, "ended_at": now(), "rounds": rounds, "summary": summary}
-            stages[index] = stage.model_copy(update=end)
-            _keep_stages(connection, run_id, tuple(stages))
-            return True
-    return False
+) -> None:
+    """The stage runs no more."""
+    end = {"status": status, "ended_at": now(), "rounds": rounds, "summary": summary}
+    stages = lock_run(connection, run_id).stages
+    _keep_stages(
+        connection, run_id, tuple(stage.model_copy(update=end) if stage.name == name else stage for stage in stages)
+    )
 
 
 def add_cost(connection: sa.Connection, run_id: str, cost_usd: float, tokens: Tokens) -> Mapping[str, Any]:

@@ -37,6 +37,7 @@ class _Gate:
     run: Run
     most_fixes: int
     passed_edition: int | None = None
+    visits: int = 0
     checks: int = 0
     fixes: int = 0
     last: CheckResult = field(default_factory=lambda: CheckResult(outcome=CheckOutcome.SKIPPED))
@@ -61,15 +62,18 @@ async def verify(context: Context, workspace: Workspace, session: SessionRef) ->
     commands = await context.steps.run("commands", lambda: _commands(context, workspace), Commands)
     edition = 0  # counts the author's fixes: what passed in an earlier edition must pass again
     while (gate := _next(gates, edition)) is not None:
-        if gate.checks == 0:
-            await context.hands.store.stage_started(context.job.run_id, gate.name)
+        if gate.last.outcome is not CheckOutcome.FAILED:
+            gate.visits += 1
+            await context.hands.store.stage_started(context.job.run_id, gate.name, visit=gate.visits)
         await _check(context, gate, workspace, commands, edition)
         if gate.last.outcome is CheckOutcome.FAILED and not gate.settled:
             await _fix(context, gate, session)
             edition += 1
-        elif gate.name is StageName.SETUP and gate.last.outcome is not CheckOutcome.PASSED and gate.settled:
-            _nothing_can_run_without(gate, gates)
-    return [await _report(context, gate) for gate in gates]
+            continue
+        await _end_visit(context, gate)
+        if gate.name is StageName.SETUP and gate.last.outcome in {CheckOutcome.FAILED, CheckOutcome.UNAVAILABLE}:
+            await _skip_what_needs(gate, gates, context)
+    return [_report(gate) for gate in gates]
 
 
 def _gates(checks: Checks, options: PipelineOptions) -> list[_Gate]:
@@ -127,20 +131,23 @@ async def _fix(context: Context, gate: _Gate, session: SessionRef) -> None:
     gate.spent.append(await context.author_turn(f"fix {gate.name} {gate.fixes}", session, prompt))
 
 
-def _nothing_can_run_without(setup: _Gate, gates: list[_Gate]) -> None:
+async def _end_visit(context: Context, gate: _Gate) -> None:
+    status, found = _end_of(gate)
+    await context.end_stage(gate.name, StageEnd(status, found, gate.fixes), visit=gate.visits)
+
+
+async def _skip_what_needs(setup: _Gate, gates: list[_Gate], context: Context) -> None:
     """What depends on a setup that is not there says so, instead of failing for a reason that is not its own."""
-    if setup.last.outcome is CheckOutcome.SKIPPED:
-        return
     for gate in gates:
         if gate is not setup:
-            gate.checks = gate.checks or 1
+            gate.checks, gate.visits = 1, 1
             gate.last = CheckResult(outcome=CheckOutcome.UNAVAILABLE, output="Not run: setup failed.")
+            await context.hands.store.stage_started(context.job.run_id, gate.name)
+            await _end_visit(context, gate)
 
 
-async def _report(context: Context, gate: _Gate) -> GateReport:
+def _report(gate: _Gate) -> GateReport:
     status, found = _end_of(gate)
-    await context.hands.store.stage_started(context.job.run_id, gate.name)
-    await context.end_stage(gate.name, StageEnd(status=status, summary=found, rounds=gate.fixes))
     return GateReport(
         gate=gate.name,
         status=status,

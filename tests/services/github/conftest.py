@@ -1,0 +1,89 @@
+"""A far side of bare repositories, and clients whose workspace is a temporary directory."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.services.github.client import GitHubClient
+from app.services.github.mock_client import OfflineForge
+from tests.fakes.repositories import PLAIN_GIT, Repositories, git
+
+REPOSITORY = "octo/widgets"
+BRANCH = "ticket/proj-1"
+SEED = {"README.md": "# Widgets\n", "src/widget.py": "size = 1\n", ".gitignore": "build/\n*.log\n"}
+
+
+@dataclass
+class Bench:
+    """One machine: its workspace, its far side, its operator's environment."""
+
+    root: Path
+    far: Repositories
+    forge: OfflineForge = field(default_factory=OfflineForge)
+
+    @property
+    def workspace_dir(self) -> Path:
+        return self.root / "workspace"
+
+    @property
+    def clone(self) -> Path:
+        return self.workspace_dir / "repo"
+
+    @property
+    def worktree(self) -> Path:
+        return self.workspace_dir / "worktrees" / BRANCH
+
+    @property
+    def url(self) -> str:
+        return self.far.path(REPOSITORY).as_uri()
+
+    @property
+    def operator(self) -> dict[str, str]:
+        return {"PATH": os.environ["PATH"], "HOME": str(self.root), "GIT_CONFIG_NOSYSTEM": "1"}
+
+    def client(self, **changes: Any) -> GitHubClient:
+        facts: dict[str, Any] = {
+            "workspace_dir": self.workspace_dir,
+            "base_branch": "main",
+            "forge": self.forge,
+            "operator": self.operator,
+            "repo_url": self.url,
+            "fresh_s": 0,
+        }
+        return GitHubClient(**{**facts, **changes})
+
+    def push_as_human(self, files: Mapping[str, str], branch: str = BRANCH) -> str:
+        return self.far.commit_as_human(REPOSITORY, branch, files, "A person's work")
+
+    def heads(self) -> dict[str, str]:
+        return self.far.heads(REPOSITORY)
+
+    def file(self, ref: str, name: str) -> str | None:
+        return self.far.file(REPOSITORY, ref, name)
+
+    def in_worktree(self, *arguments: str) -> str:
+        """What an agent's own git says in the worktree."""
+        return git(*arguments, cwd=self.worktree)
+
+    def in_clone(self, *arguments: str) -> str:
+        return git(*arguments, cwd=self.clone)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    far = Repositories(tmp_path / "far")
+    far.create(REPOSITORY, SEED)
+    return Bench(tmp_path, far)
+
+
+def listing(directory: Path) -> set[str]:
+    """Files of a directory tree, `.git` left out."""
+    found = (path.relative_to(directory) for path in directory.rglob("*") if path.is_file() or path.is_symlink())
+    return {str(path) for path in found if path.parts[0] != ".git"}
+
+
+__all__ = ["BRANCH", "PLAIN_GIT", "REPOSITORY", "SEED", "Bench", "listing"]
