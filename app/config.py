@@ -5,10 +5,10 @@ The names are fixed by what people have in their `.env`; a field is its variable
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.errors import ConfigurationError
 
@@ -71,6 +71,9 @@ class Settings(BaseSettings):
     )
 
     # The pipeline
+    retry_after_s: Annotated[tuple[float, ...], NoDecode] = Field(
+        (1, 5, 20), description="Seconds before each new try of a step that met a passing fault, e.g. of the network."
+    )
     pipeline_review: bool = Field(False, description="Review the change in a second session, and fix what it finds.")
     pipeline_lint: bool = Field(False, description="Run the repository's linter, and fix what it finds.")
     pipeline_tests: bool = Field(False, description="Run the repository's tests, and fix what fails.")
@@ -97,6 +100,11 @@ class Settings(BaseSettings):
         False,
         description="Replace Claude and GitHub's API by their offline stand-ins (demo, development). Git stays real.",
     )
+
+    @field_validator("retry_after_s", mode="before")
+    @classmethod
+    def _numbers_between_commas(cls, value: object) -> object:
+        return [part for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
     @field_validator("webhook_rate_limit")
     @classmethod

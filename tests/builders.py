@@ -1,4 +1,4 @@
-"""What Jira sends: recorded bodies with the facts changed that a test is about, and the signature of its system webhooks."""
+"""What Jira sends: recorded bodies with the facts changed that a test is about, and how their deliveries are signed."""
 
 import hashlib
 import hmac
@@ -25,7 +25,7 @@ def jira_body(
     *,
     key: str | None = None,
     summary: str | None = None,
-    description: str | Json | None | EllipsisType = ...,
+    description: str | Json | EllipsisType | None = ...,
     labels: Sequence[str] | None = None,
     timestamp: int | None = None,
     changed: Sequence[str] | None = None,

@@ -59,11 +59,16 @@ class Answer:
 class Connection(asyncio.Protocol):
     """One client's connection. Each request that came in whole is handed to `handle`, one at a time.
 
-    A client that hangs up cancels the handling of its request.
+    A client that hangs up cancels the handling of its request; `lost` is called when the connection is no more.
     """
 
-    def __init__(self, handle: Callable[["Connection", Request], "asyncio.Task[None]"]) -> None:
+    def __init__(
+        self,
+        handle: Callable[["Connection", Request], "asyncio.Task[None]"],
+        lost: Callable[["Connection"], None],
+    ) -> None:
         self._handle = handle
+        self._lost = lost
         self._http = h11.Connection(h11.SERVER)
         self._body = bytearray()
         self._head: h11.Request | None = None
@@ -83,6 +88,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self.task is not None:
             self.task.cancel()
+        self._lost(self)
 
     def begin(self, status: int, headers: Mapping[str, str]) -> None:
         """Send the status and the headers."""

@@ -174,7 +174,7 @@ class Server(ABC, Generic[R]):
         self._connections.clear()
 
     def _connect(self) -> Connection:
-        connection = Connection(self._handle)
+        connection = Connection(self._handle, self._connections.discard)
         self._connections.add(connection)
         return connection
 

@@ -81,6 +81,16 @@ def test_a_push_arrives(server: GitServer, git: Git, tmp_path: Path) -> None:
     assert push.headers["transfer-encoding"] == "chunked"
 
 
+def test_a_long_negotiation_comes_compressed(server: GitServer, git: Git, tmp_path: Path) -> None:
+    git("clone", URL, "clone")
+    for number in range(30):
+        git("commit", "--allow-empty", "-m", f"Mine {number}", cwd=tmp_path / "clone")
+    theirs = server.commit_as_human(REPOSITORY, "main", {"theirs": "x"}, "Theirs")
+    assert git("fetch", "origin", cwd=tmp_path / "clone").returncode == 0
+    assert git("rev-parse", "origin/main", cwd=tmp_path / "clone").stdout.strip() == theirs
+    assert "gzip" in {request.headers.get("content-encoding") for request in server.requests}
+
+
 def test_a_wrong_lease_is_refused(server: GitServer, git: Git, tmp_path: Path) -> None:
     git("clone", URL, "clone")
     server.commit_as_human(REPOSITORY, "ticket/proj-1", {"theirs": "x"}, "Theirs")

@@ -152,8 +152,10 @@ def test_a_held_request_whose_client_hangs_up_is_dropped(echo: Echo, get: Get) -
 
 
 def test_an_opened_gate_stays_open(echo: Echo, get: Get) -> None:
-    echo.gate().open()
+    gate = echo.gate()
+    gate.open()
     assert get("/").result().status_code == 200
+    assert gate.held == []
 
 
 def test_waiting_for_a_request_that_does_not_come_is_an_error(echo: Echo) -> None:

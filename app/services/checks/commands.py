@@ -31,7 +31,7 @@ class Toolchain:
 
 
 def argument_lists(commands: Iterable[str]) -> tuple[Argv, ...]:
-    """Each command split into words as a shell would. Raises InvalidInput naming the command that needs a real shell."""
+    """Each command split into words as a shell would. Raises InvalidInput naming a command that needs a real shell."""
     return tuple(_words(command) for command in commands)
 
 

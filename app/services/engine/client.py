@@ -10,7 +10,7 @@ import fcntl
 import logging
 import time
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TextIO
@@ -44,9 +44,17 @@ class DurableSteps(Steps):
 class DbosEngine(Engine):
     """One for each process: DBOS itself is global."""
 
-    def __init__(self, *, database: Database, concurrency: int, lock_wait_s: float = _LOCK_WAIT_S) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        concurrency: int,
+        retry_after_s: Sequence[float] = (1.0, 5.0, 20.0),
+        lock_wait_s: float = _LOCK_WAIT_S,
+    ) -> None:
         self._database = database
         self._concurrency = concurrency
+        self._retry_after_s = retry_after_s
         self._lock_wait_s = lock_wait_s
         self._lock: TextIO | None = None
         self._client = DBOSClient(
@@ -66,7 +74,7 @@ class DbosEngine(Engine):
 
         @DBOS.workflow(name=_WORKFLOW, max_recovery_attempts=_MOST_RECOVERIES)
         async def run(run_id: str) -> None:
-            await workflow(run_id, DurableSteps())
+            await workflow(run_id, DurableSteps(retry_after_s=self._retry_after_s))
 
         DBOS.launch()
         await DBOS.register_queue_async(

@@ -11,4 +11,7 @@ from app.services.engine.client import DbosEngine
 @lru_cache
 def get_engine() -> Engine:
     """The engine of this process."""
-    return DbosEngine(database=get_database(), concurrency=get_settings().max_concurrent_runs)
+    settings = get_settings()
+    return DbosEngine(
+        database=get_database(), concurrency=settings.max_concurrent_runs, retry_after_s=settings.retry_after_s
+    )

@@ -84,7 +84,7 @@ class Content:
     async def names(self, old: str, new: str) -> tuple[str, ...]:
         """Files that differ between two trees, sorted; a moved file by its new name."""
         done = await self._git.private("diff-tree", "-r", "-z", "--name-only", "--find-renames", old, new)
-        return tuple(sorted(os.fsdecode(name) for name in done.stdout.split(b"\0") if name))
+        return _readable(done.stdout.split(b"\0"))
 
     async def patch(self, old: str, new: str, *, binary: bool = False) -> bytes:
         """The unified diff between two trees. Binary files are named only, unless `binary`."""
@@ -112,7 +112,7 @@ class Content:
         if done.code not in {0, 1}:
             raise self._git.failed("bring the unpushed work together with what was pushed", done)
         tree, *conflicts = [part for part in done.stdout.split(b"\0") if part]
-        return tree.decode(), tuple(sorted({os.fsdecode(name) for name in conflicts}))
+        return tree.decode(), _readable(conflicts)
 
 
 def show_to_git(desk: Desk, admin: Path) -> None:
@@ -153,6 +153,11 @@ def _behind_a_link(directory: Path, name: bytes) -> bool:
         if os.path.islink(path):  # noqa: PTH114
             return True
     return False
+
+
+def _readable(names: Iterable[bytes]) -> tuple[str, ...]:
+    # Never with surrogates, because the names go into JSON.
+    return tuple(sorted({name.decode(errors="replace") for name in names if name}))
 
 
 def _unlock(index: Path) -> None:

@@ -88,8 +88,9 @@ class Workshop:
         """Remove worktree, branch and record. What is nowhere else is saved first; the return is where."""
         branch = workspace.branch
         async with self._clone_lock.held():
-            place = await self._cleared(branch, fallback=workspace.parent)
-            if await self.worktrees.tip(branch):
+            tip = await self.worktrees.tip(branch)
+            place = await self._cleared(branch, tip=tip, fallback=workspace.parent)
+            if tip:
                 await self.git.clone("update-ref", "-d", f"refs/heads/{branch}")
         await self._empty_trash()
         return place
@@ -107,7 +108,10 @@ class Workshop:
             on_remote=head is not None,
         )
         async with self._clone_lock.held():
-            await self._cleared(branch, fallback=heads[self._base])
+            if directory.is_symlink() or directory.exists() or self._records.load(branch):
+                tip = await self.worktrees.tip(branch)
+                await self._cleared(branch, tip=tip, fallback=heads[self._base])
+            self.worktrees.clear(directory, branch)
             record = Record(workspace=workspace, pending=start)
             self._records.save(record)
             record = record.model_copy(update={"admin": await self._added(directory, branch, start)})
@@ -174,10 +178,9 @@ class Workshop:
             reset = True
         return admin
 
-    async def _cleared(self, branch: str, *, fallback: str) -> Path | None:
-        """Make room for a worktree of the branch; where what it held beyond the forge is now."""
+    async def _cleared(self, branch: str, *, tip: str | None, fallback: str) -> Path | None:
+        """Take away the branch's worktree and record; where what it and `tip` held beyond the forge is now."""
         directory = self._places.worktrees / branch
-        self.worktrees.clear(directory, branch)
         record = self._records.load(branch)
         has_files = (
             directory.is_dir()
@@ -185,10 +188,10 @@ class Workshop:
             and any(path.name != ".git" for path in directory.iterdir())
         )
         unfinished = record is not None and record.pending is not None
-        tip = await self.worktrees.tip(branch) if record or has_files else None
         parent = record.workspace.parent if record else tip or fallback
         desk = self.desk(branch) if has_files and not unfinished else None
         place = await self._saving.save(branch, tip=tip, desk=desk, parent=parent)
+        self.worktrees.clear(directory, branch)
         if directory.is_symlink() or directory.exists():
             directory.rename(self._places.trash / uuid4().hex)
         self._records.forget(branch)

@@ -1,0 +1,164 @@
+"""The real checks: a repository's commands as programs of this machine, in the worktree, one after the other."""
+
+import asyncio
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from app.domain.excerpts import excerpt
+from app.errors import InvalidInput, WorkFailed
+from app.models import CheckOutcome, CheckResult, Commands
+from app.process import Completed, operator_environment, run
+from app.services.checks.base import Checks
+from app.services.checks.commands import Argv, Gate, argument_lists, shown
+from app.services.checks.toolchains import detect
+from app.services.checks.tree import read_tree
+
+# Where the operator's toolchains live and from where they fetch.
+_OF_TOOLCHAINS = (
+    "CARGO_HOME", "COREPACK_HOME", "GOCACHE", "GOMODCACHE", "GOPATH", "GOPROXY", "GOROOT", "NPM_CONFIG_REGISTRY",
+    "PIP_CERT", "PIP_FIND_LINKS", "PIP_INDEX_URL", "PNPM_HOME", "PYENV_ROOT", "RUSTUP_HOME", "UV_CACHE_DIR",
+    "UV_DEFAULT_INDEX", "UV_FIND_LINKS", "UV_INDEX_URL", "UV_PYTHON", "UV_PYTHON_INSTALL_DIR", "npm_config_registry",
+)  # fmt: skip
+
+# No colours, no questions, no watching for changes, and no bytecode that a repository forgot to ignore. FORCE_COLOR=0
+# is not here: rich takes any value of it for a terminal.
+_QUIET = {
+    "CI": "true",
+    "NO_COLOR": "1",
+    "CLICOLOR": "0",
+    "TERM": "dumb",
+    "COREPACK_ENABLE_DOWNLOAD_PROMPT": "0",
+    "GIT_TERMINAL_PROMPT": "0",
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    "PIP_NO_INPUT": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "npm_config_audit": "false",
+    "npm_config_fund": "false",
+    "npm_config_update_notifier": "false",
+}
+
+_KEEP_BYTES = 1 << 20
+_NOT_FOUND = 127
+"""The status of shells, and so of package scripts, for a program that is not there."""
+
+
+class ChecksClient(Checks):
+    """Commands named by the repository win over those of its toolchain. Each may take `limit_s` seconds.
+
+    Raises WorkFailed when the worktree is gone.
+    """
+
+    def __init__(self, *, limit_s: float, environment: Mapping[str, str] | None = None) -> None:
+        given = operator_environment(*_OF_TOOLCHAINS) if environment is None else environment
+        path = given.get("PATH", os.defpath)
+        self._environment = {**given, **_QUIET, "PATH": _without_own_programs(path)}
+        self._limit_s = limit_s
+
+    async def run_setup(self, directory: Path, commands: Commands) -> CheckResult:
+        return await self._check("setup", directory, commands.setup)
+
+    async def run_lint(self, directory: Path, commands: Commands) -> CheckResult:
+        return await self._check("lint", directory, commands.lint)
+
+    async def run_tests(self, directory: Path, commands: Commands) -> CheckResult:
+        return await self._check("test", directory, commands.test)
+
+    async def _check(self, gate: Gate, directory: Path, named: tuple[str, ...]) -> CheckResult:
+        plan = await asyncio.to_thread(_plan, gate, directory, named)
+        if isinstance(plan, CheckResult):
+            return plan
+        outputs: list[str] = []
+        duration_s = 0.0
+        for argv in plan:
+            result = await self._run(argv, directory)
+            duration_s += result.duration_s
+            if result.outcome is not CheckOutcome.PASSED:
+                return result.model_copy(update={"duration_s": duration_s})
+            outputs.append(result.output)
+        return CheckResult(
+            outcome=CheckOutcome.PASSED,
+            command=shown(plan),
+            output=excerpt("\n".join(outputs)),
+            duration_s=duration_s,
+        )
+
+    async def _run(self, argv: Argv, directory: Path) -> CheckResult:
+        command = shlex.join(argv)
+        try:
+            done = await run(
+                (_program(argv[0], directory), *argv[1:]),
+                cwd=directory,
+                env=self._environment,
+                limit_s=self._limit_s,
+                keep_bytes=_KEEP_BYTES,
+                merge=True,
+            )
+        except OSError as error:
+            return CheckResult(outcome=CheckOutcome.UNAVAILABLE, command=command, output=_cannot_start(argv[0], error))
+        return CheckResult(
+            outcome=_outcome(done),
+            command=command,
+            output=excerpt(f"{_relative(done.text, directory)}\n{self._ending(done)}"),
+            duration_s=done.duration_s,
+        )
+
+    def _ending(self, done: Completed) -> str:
+        """How a command ended, where its output may not say so."""
+        if done.code is None:
+            return f"(ended after {self._limit_s:g} s, its time limit)"
+        if done.code < 0:
+            return f"(ended by signal {-done.code}: {signal.strsignal(-done.code)})"
+        return f"(exit status {done.code})" if done.code else ""
+
+
+def _plan(gate: Gate, directory: Path, named: tuple[str, ...]) -> tuple[Argv, ...] | CheckResult:
+    """What to run for a gate, or the result where there is nothing to run."""
+    if not directory.is_dir():
+        raise WorkFailed(f"The worktree {directory} is gone. Start the run again.")
+    if named:
+        try:
+            return argument_lists(named)
+        except InvalidInput as error:
+            return CheckResult(outcome=CheckOutcome.UNAVAILABLE, command=error.field, output=error.message)
+    try:
+        toolchain = detect(read_tree(directory))
+    except InvalidInput as error:  # most likely the author's own doing, so a fixer shall see it
+        return CheckResult(outcome=CheckOutcome.FAILED, command=f"read {error.field}", output=error.message)
+    if argvs := toolchain.commands(gate):
+        return argvs
+    known = f"{toolchain.name} has no {gate} command here" if toolchain.name else "no toolchain was found at its root"
+    reason = f"Nothing to run: {known}. `{gate}:` in WORKFLOW.md can name one."
+    return CheckResult(outcome=CheckOutcome.SKIPPED, output=reason)
+
+
+def _outcome(done: Completed) -> CheckOutcome:
+    if done.code == _NOT_FOUND:
+        return CheckOutcome.UNAVAILABLE
+    return CheckOutcome.PASSED if done.ok else CheckOutcome.FAILED
+
+
+def _program(name: str, directory: Path) -> str:
+    # A path is meant from the worktree, and would be looked for from the service's own directory.
+    return str(directory / name) if "/" in name else name
+
+
+def _cannot_start(program: str, error: OSError) -> str:
+    if "/" not in program and isinstance(error, FileNotFoundError):
+        return f"{program} is not installed on this machine: install it, or name other commands in WORKFLOW.md."
+    return f"{program} cannot be started: it must be an executable file of the repository. Mend it, or WORKFLOW.md."
+
+
+def _relative(text: str, directory: Path) -> str:
+    return text.replace(str(directory.resolve()), ".").replace(str(directory), ".")
+
+
+def _without_own_programs(path: str) -> str:
+    """The search path without this service's virtual environment, whose Python is not the repository's."""
+    if sys.prefix == sys.base_prefix:
+        return path
+    own = str(Path(sys.prefix) / "bin")
+    return os.pathsep.join(part for part in path.split(os.pathsep) if part != own)
