@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError
 
 from app.config import Settings, get_settings
+from app.errors import ConfigurationError
 
 _SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON")
 
@@ -34,15 +36,19 @@ class Database:
 
     @classmethod
     def of(cls, settings: Settings) -> "Database":
-        """The database that the settings name; the directory of a SQLite file is made."""
+        """The database that the settings name; the directory of a SQLite file is made. Raises ConfigurationError."""
         if settings.database_url is None:
-            settings.workspace_dir.mkdir(parents=True, exist_ok=True)
+            _make(settings.workspace_dir)
             return cls(url=sqlite_url(settings.workspace_dir / "auto-code.db"))
         url = settings.database_url
         for scheme in ("postgresql://", "postgres://"):
             if url.startswith(scheme):
                 url = f"postgresql+psycopg://{url.removeprefix(scheme)}"
-        return cls(url=url)
+        try:
+            return cls(url=url)
+        except (ArgumentError, ValueError, ImportError) as error:
+            message = "DATABASE_URL is no URL of a database; set it like postgresql://user:password@host/name."
+            raise ConfigurationError(message) from error
 
     @property
     def file(self) -> Path | None:
@@ -86,6 +92,14 @@ class Database:
 def sqlite_url(file: Path) -> str:
     """The URL of a SQLite file."""
     return f"sqlite:///{file.absolute()}"
+
+
+def _make(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"{directory} cannot be made: {error.strerror}. Set WORKSPACE_DIR to a directory that can be written."
+        raise ConfigurationError(message) from error
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

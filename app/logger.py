@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from typing import TextIO
 
 import structlog
 from structlog.typing import Processor
@@ -16,8 +17,11 @@ _SHARED: list[Processor] = [
 ]
 
 
-def configure(level: str) -> None:
-    """Send everything that anybody logs through one JSON formatter. `level` is a level's name in lower case."""
+def configure(level: str, *, stream: TextIO | None = None) -> None:
+    """Send everything that anybody logs through one JSON formatter, to standard output unless another stream is given.
+
+    `level` is a level's name in lower case.
+    """
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=_SHARED,
         processors=[
@@ -26,7 +30,7 @@ def configure(level: str) -> None:
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]

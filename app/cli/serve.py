@@ -1,28 +1,32 @@
 """`auto-code` or `auto-code serve`: the HTTP service and its worker, in one process."""
 
-import typer
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator
+
 import uvicorn
 
 from app import logger
-from app.config import get_settings
+from app.config import Settings, get_settings
 from app.errors import ConfigurationError
 from app.main import create_app
+from app.services.runner import Runner
 
 _GRACE_S = 20
 """Seconds that open connections get after SIGTERM before they are cut."""
 
+_GRACE_BESIDE_S = 2
+_LOOPBACK = "127.0.0.1"
+
 
 def serve() -> None:
-    """Serve webhooks and the API, and work on tickets."""
-    try:
-        settings = get_settings()
-        settings.require_production_ready()
-    except ConfigurationError as error:
-        typer.echo(error.message, err=True)
-        raise typer.Exit(2) from error
+    """Serve webhooks and the API, and work on tickets, until a signal comes. Raises ConfigurationError."""
+    settings = get_settings()
+    settings.require_production_ready()
     logger.configure(settings.log_level)
     # 0.0.0.0: in a container the tunnel comes from another one; no port of it is published.
-    host = "0.0.0.0" if settings.production else "127.0.0.1"  # noqa: S104
+    host = "0.0.0.0" if settings.production else _LOOPBACK  # noqa: S104
     uvicorn.run(
         create_app(settings),
         host=host,
@@ -30,3 +34,41 @@ def serve() -> None:
         log_config=None,
         timeout_graceful_shutdown=_GRACE_S,
     )
+
+
+@contextlib.asynccontextmanager
+async def serving(settings: Settings, runner: Runner) -> AsyncIterator[None]:
+    """The service and its runner at work on loopback, beside other work of this process, which keeps its signals.
+
+    Raises ConfigurationError when the port is taken.
+    """
+    config = uvicorn.Config(create_app(settings, runner), log_config=None, timeout_graceful_shutdown=_GRACE_BESIDE_S)
+    server = _QuietServer(config)
+    with _listening(settings.claude_code_api_port) as listener:
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            while not server.started:
+                if task.done():
+                    await task
+                    raise ConfigurationError("The service did not start; its log on standard error says why.")
+                await asyncio.sleep(0.01)
+            yield
+        finally:
+            server.should_exit = True
+            await task
+
+
+class _QuietServer(uvicorn.Server):
+    """uvicorn without its handlers of signals, which would end the process before the work beside it is cleaned up."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _listening(port: int) -> socket.socket:
+    try:
+        return socket.create_server((_LOOPBACK, port))
+    except OSError as error:
+        message = f"Port {port} cannot be used: {error.strerror}. Set CLAUDE_CODE_API_PORT to a free one."
+        raise ConfigurationError(message) from error

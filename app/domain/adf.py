@@ -140,13 +140,11 @@ def _text(node: Node) -> str:
 
 
 def _marked(text: str, mark: Node) -> str:
-    if _kind(mark) == "link":
-        url = _attr(mark, "href")
-        return text if url in {"", text} else f"{text} ({url})"
-    sign = _SIGNS.get(_kind(mark), "")
     inner = text.strip()
+    sign, url = _SIGNS.get(_kind(mark), ""), _attr(mark, "href")
+    shown = f"{inner} ({url})" if url not in {"", inner} else f"{sign}{inner}{sign}"
     # "**bold **" is not bold in Markdown: the spaces go outside.
-    return text.replace(inner, f"{sign}{inner}{sign}", 1) if inner else text
+    return text.replace(inner, shown, 1) if inner else text
 
 
 def _mention(node: Node) -> str:

@@ -81,13 +81,10 @@ def test_a_push_arrives(server: GitServer, git: Git, tmp_path: Path) -> None:
     assert push.headers["transfer-encoding"] == "chunked"
 
 
-def test_a_long_negotiation_comes_compressed(server: GitServer, git: Git, tmp_path: Path) -> None:
-    git("clone", URL, "clone")
-    for number in range(30):
-        git("commit", "--allow-empty", "-m", f"Mine {number}", cwd=tmp_path / "clone")
-    theirs = server.commit_as_human(REPOSITORY, "main", {"theirs": "x"}, "Theirs")
-    assert git("fetch", "origin", cwd=tmp_path / "clone").returncode == 0
-    assert git("rev-parse", "origin/main", cwd=tmp_path / "clone").stdout.strip() == theirs
+def test_a_long_wish_comes_compressed(server: GitServer, git: Git) -> None:
+    for number in range(20):
+        server.commit_as_human(REPOSITORY, f"branch-{number}", {"file": str(number)}, "Theirs")
+    assert git("clone", URL, "clone").returncode == 0
     assert "gzip" in {request.headers.get("content-encoding") for request in server.requests}
 
 

@@ -102,7 +102,7 @@ class ChecksClient(Checks):
         return CheckResult(
             outcome=_outcome(done),
             command=command,
-            output=excerpt(f"{_relative(done.text, directory)}\n{self._ending(done)}"),
+            output=excerpt(f"{_relative(done.text, directory).rstrip()}\n{self._ending(done)}"),
             duration_s=done.duration_s,
         )
 

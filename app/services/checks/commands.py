@@ -13,7 +13,7 @@ Gate = Literal["setup", "lint", "test"]
 
 _QUOTED = re.compile(r"""\\.|'[^']*'|"(?P<expanded>(?:\\.|[^"\\])*)\"""", re.DOTALL)
 _OPERATORS = re.compile(r"[|&;<>()]+|^\w+=")
-_EXPANSIONS = re.compile(r"\$[\w({]|`")
+_EXPANSIONS = re.compile(r"\$(?:\w+|[({])|`")
 
 
 @dataclass(frozen=True)
@@ -56,5 +56,5 @@ def _shell_operator(command: str) -> str | None:
     """What a shell would act on: operators outside quotes, expansions outside single quotes."""
     bare = _QUOTED.sub("", command.strip())
     live = _QUOTED.sub(lambda quoted: quoted["expanded"] or "", command)
-    found = _OPERATORS.search(bare) or _EXPANSIONS.search(live)
+    found = _EXPANSIONS.search(live) or _OPERATORS.search(bare)
     return found[0] if found else None

@@ -71,7 +71,8 @@ class PythonProject:
         lists += [table(project, "optional-dependencies")[name] for name in self.extras]
         lists += [table(self.pyproject, "dependency-groups")[name] for name in self.groups]
         lines = [item for some in lists if isinstance(some, list) for item in some if isinstance(item, str)]
-        lines += [self.tree.text(name) for name in self.requirement_files]
+        if not self.tree.has("uv.lock", "poetry.lock"):
+            lines += [self.tree.text(name) for name in self.requirement_files]
         names = {found for line in lines for found in _REQUIREMENT.findall(line)}
         return frozenset(name.lower() for name in (*names, *self._needs_of_poetry()))
 

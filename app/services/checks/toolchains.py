@@ -24,9 +24,11 @@ def detect(tree: Tree) -> Toolchain:
     """
     languages = [one for one in (_node(tree), python_toolchain(tree), _cargo(tree), _go(tree)) if one.name]
     make = _make(tree)
+    # A package.json without scripts beside a Go module needs no npm. Where nothing checks, a named command may need it.
+    installed = [one for one in languages if one.lint or one.test] or languages
     return Toolchain(
         name=", ".join(one.name for one in (*languages, make) if one.name),
-        setup=tuple(chain.from_iterable(one.setup for one in languages)) or make.setup,
+        setup=tuple(chain.from_iterable(one.setup for one in installed)) or make.setup,
         lint=tuple(chain.from_iterable(one.lint for one in languages)) or make.lint,
         test=tuple(chain.from_iterable(one.test for one in languages)) or make.test,
     )

@@ -89,7 +89,7 @@ def _is_requirements(path: str) -> bool:
 
 
 def _walk(root: Path) -> Iterator[str]:
-    """Nearest files first within each directory, so that the root's are never crowded out."""
+    """Paths from the top down, so that the root's files are never crowded out."""
     for parent, directories, names in os.walk(root):
         place = Path(parent).relative_to(root)
         own = (name for name in directories if name not in _NOT_THE_REPOSITORYS_OWN and not name.startswith("."))

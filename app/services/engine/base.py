@@ -16,7 +16,7 @@ from app.models import Model
 T = TypeVar("T")
 
 Workflow = Callable[[str, "Steps"], Awaitable[None]]
-"""The durable order of one run: takes its id and its steps. Between steps it must be a pure function of their results."""
+"""The durable order of one run: takes its id and its steps. Between steps it is a pure function of their results."""
 
 
 class _Result(Model):
@@ -40,10 +40,10 @@ class Steps(ABC):
         self._retry_after_s = tuple(retry_after_s)
 
     async def run(self, name: str, function: Callable[[], Awaitable[T]], result: type[T] | Any) -> T:
-        """Run `function` as the step `name` and return its result, which `result` describes (any type that pydantic knows).
+        """Run `function` as the step `name` and return its result; `result` is its type, any that pydantic knows.
 
-        `TemporarilyFailed` is tried again after each of the waits; then it, like any other `WorkFailed`, is recorded as the
-        step's end and raised as `WorkFailed`, now and on every replay.
+        `TemporarilyFailed` is tried again after each of the waits; then it, like any other `WorkFailed`, is recorded as
+        the step's end and raised as `WorkFailed`, now and on every replay.
         """
         adapter: TypeAdapter[T] = TypeAdapter(result)
 
@@ -76,8 +76,21 @@ class Engine(ABC):
     """Queues runs and works them off, a limited number at once."""
 
     @abstractmethod
+    async def open(self) -> None:
+        """Take the database for this process alone; wait a while for another one that is about to end.
+
+        Raises ConfigurationError when the other one stays, or the database cannot be reached.
+        """
+
+    @abstractmethod
+    async def release(self) -> None:
+        """Leave the database to others."""
+
+    @abstractmethod
     async def start(self, workflow: Workflow) -> None:
-        """Begin to work: first on what a dead process left, then on the queue. Called once, from the loop that works."""
+        """Begin to work: first on what a dead process left, then on the queue. Called once after `open`, from the loop
+        that works.
+        """
 
     @abstractmethod
     async def stop(self) -> None:
@@ -85,11 +98,16 @@ class Engine(ABC):
 
     @abstractmethod
     def enqueue(self, transaction: Any, run_id: str) -> None:
-        """Queue a run in the caller's open transaction (of the same database): both happen, or neither."""
+        """Queue a run in the caller's open transaction (of the same database): both happen, or neither.
+
+        A run that is queued or was worked on already is not queued again.
+        """
 
     @abstractmethod
     async def cancel(self, run_id: str) -> None:
-        """Take the run from the queue, or cancel what it is doing. Its workflow sees a CancelledError at most."""
+        """Take the run from the queue, or cancel what it is doing, soon. Its step sees a CancelledError at most, and no
+        further one begins. Nothing happens to a run that is unknown or done.
+        """
 
     @abstractmethod
     async def unfinished(self) -> frozenset[str]:

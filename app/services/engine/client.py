@@ -1,26 +1,22 @@
 """The engine over DBOS, whose journal is in the product's own database.
 
-What DBOS does by default and must not do here: strand runs when the code's version changes (one constant version), store
-pickles (JSON), let two processes work on one SQLite file (a lock file), take the ticket's time when it ends (crash-only).
+What DBOS does by default and must not do here: strand runs when the code's version changes (one constant version),
+store pickles (JSON), let two processes work on one database (a lock), strand what a dead process had begun (one
+constant executor), take the ticket's time when it ends (crash-only).
 """
 
 import asyncio
-import contextlib
-import fcntl
 import logging
-import time
-import uuid
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, EnqueueOptions, StepOptions
 from dbos import _dbos as dbos_module
 
 from app.database import Database
-from app.errors import ConfigurationError
 from app.services.engine.base import Engine, Said, Steps, Workflow
+from app.services.engine.ownership import Ownership
 
 _APPLICATION = "auto-code"
 _QUEUE = "runs"
@@ -29,7 +25,7 @@ _VERSION = "1"  # for ever: another one would strand what is queued or running u
 
 _UNFINISHED = ["ENQUEUED", "DELAYED", "PENDING"]
 _POLL_S = 0.1
-_LOCK_WAIT_S = 60.0
+LOCK_WAIT_S = 60.0
 _MOST_RECOVERIES = 50
 """Each restart of the service counts for every unfinished run, so this only stops a run that kills its process."""
 
@@ -50,13 +46,12 @@ class DbosEngine(Engine):
         database: Database,
         concurrency: int,
         retry_after_s: Sequence[float] = (1.0, 5.0, 20.0),
-        lock_wait_s: float = _LOCK_WAIT_S,
+        lock_wait_s: float = LOCK_WAIT_S,
     ) -> None:
         self._database = database
         self._concurrency = concurrency
         self._retry_after_s = retry_after_s
-        self._lock_wait_s = lock_wait_s
-        self._lock: TextIO | None = None
+        self._ownership = Ownership.of(database, wait_s=lock_wait_s)
         self._client = DBOSClient(
             system_database_url=database.url,
             system_database_engine=database.engine_room,
@@ -66,9 +61,13 @@ class DbosEngine(Engine):
             retry_connection_errors=False,
         )
 
+    async def open(self) -> None:
+        await self._ownership.take()
+
+    async def release(self) -> None:
+        await self._ownership.release()
+
     async def start(self, workflow: Workflow) -> None:
-        if self._database.file is not None:
-            self._lock = await _hold(self._database.file.with_suffix(".lock"), self._lock_wait_s)
         DBOS(config=self._config())
         _tame_logs()
 
@@ -93,8 +92,6 @@ class DbosEngine(Engine):
         # DBOS shuts the loop's default executor down with itself; others still need it for their own end.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(thread_name_prefix="default"))
         self._client.destroy()
-        if self._lock is not None:
-            self._lock.close()
 
     def enqueue(self, transaction: Any, run_id: str) -> None:
         options = EnqueueOptions(workflow_name=_WORKFLOW, queue_name=_QUEUE, workflow_id=run_id, app_version=_VERSION)
@@ -115,27 +112,11 @@ class DbosEngine(Engine):
             system_database_url=self._database.url,
             system_database_engine=self._database.engine_room,
             application_version=_VERSION,
-            executor_id=_APPLICATION if self._database.embedded else str(uuid.uuid4()),
+            executor_id=_APPLICATION,  # the same after a crash, so that DBOS takes up what the dead process had begun
             serializer=DBOSPortableJSONSerializer(),
             log_level="WARNING",
             sys_db_pool_size=8,
         )
-
-
-async def _hold(file: Path, wait_s: float) -> TextIO:
-    """Hold the lock file, so that one process works on a SQLite database; the old one may take a while to end."""
-    lock = file.open("w")
-    give_up = time.monotonic() + wait_s
-    while True:
-        with contextlib.suppress(BlockingIOError):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return lock
-        if time.monotonic() >= give_up:
-            lock.close()
-            raise ConfigurationError(
-                f"Another auto-code process works on {file.parent}. Stop it, or give this one another WORKSPACE_DIR."
-            )
-        await asyncio.sleep(0.1)
 
 
 def _tame_logs() -> None:

@@ -2,16 +2,23 @@
 
 from functools import lru_cache
 
-from app.config import get_settings
-from app.database import get_database
+from app.config import Settings, get_settings
+from app.database import Database, get_database
 from app.services.engine.base import Engine
-from app.services.engine.client import DbosEngine
+from app.services.engine.client import LOCK_WAIT_S, DbosEngine
+
+
+def make_engine(settings: Settings, database: Database, *, lock_wait_s: float = LOCK_WAIT_S) -> Engine:
+    """An engine on the database. It waits `lock_wait_s` seconds for another process to let go of an embedded one."""
+    return DbosEngine(
+        database=database,
+        concurrency=settings.max_concurrent_runs,
+        lock_wait_s=lock_wait_s,
+        retry_after_s=settings.retry_after_s,
+    )
 
 
 @lru_cache
 def get_engine() -> Engine:
     """The engine of this process."""
-    settings = get_settings()
-    return DbosEngine(
-        database=get_database(), concurrency=settings.max_concurrent_runs, retry_after_s=settings.retry_after_s
-    )
+    return make_engine(get_settings(), get_database())

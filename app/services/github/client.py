@@ -164,6 +164,7 @@ class GitHubClient(GitHub):
                 self._places,
                 repo_url=self._repo_url,
                 repo_dir=self._repo_dir,
+                base=self._base,
                 token=self._token,
                 operator=self._operator,
             )

@@ -64,6 +64,8 @@ class Content:
         root = os.fsencode(desk.directory)
         found = await asyncio.to_thread(lambda: {name for top in embedded for name in _files_under(root, top)})
         ignored = await self._git.private("check-ignore", "-z", "--stdin", desk=desk, stdin=_joined(found), check=False)
+        if ignored.code not in {0, 1}:  # 1: none is ignored
+            raise self._git.failed(f"look through {desk.directory}", ignored)
         return found - set(ignored.stdout.split(b"\0"))
 
     async def tree_of(self, *commits: str) -> list[str]:

@@ -10,18 +10,20 @@ from app.services.github.forge import Forge
 from app.services.github.gh_forge import GhForge
 from app.services.github.git import OPERATOR_VARIABLES
 from app.services.github.mock_client import OfflineForge
+from app.services.github.repository import Places
 
 
-def make_github(settings: Settings) -> GitHub:
-    """A client of the repository that the settings name."""
+def make_github(settings: Settings, *, forge: Forge | None = None) -> GitHub:
+    """A client of the repository that the settings name. Pull requests go to `forge` where one is given."""
     operator = operator_environment(*OPERATOR_VARIABLES)
     token = settings.gh_token.get_secret_value() if settings.gh_token else None
-    root = settings.workspace_dir.absolute()
-    forge: Forge = OfflineForge()
-    if not settings.offline:
-        forge = GhForge(operator=operator, token=token, directory=root / ".empty", config_dir=root / ".gh")
+    places = Places(settings.workspace_dir.absolute())
+    if forge is None and settings.offline:
+        forge = OfflineForge()
+    elif forge is None:
+        forge = GhForge(operator=operator, token=token, directory=places.empty, config_dir=places.gh_config)
     return GitHubClient(
-        workspace_dir=root,
+        workspace_dir=places.root,
         base_branch=settings.base_branch,
         forge=forge,
         operator=operator,

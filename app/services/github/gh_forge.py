@@ -109,7 +109,8 @@ class GhForge(Forge):
             raise WorkFailed("gh could not be started: install GitHub's command line, gh 2.82.1 or later.") from error
 
     def _environment(self, remote: Remote) -> dict[str, str]:
-        made = {**self._operator, **_QUIET}
+        # gh asks git about its directory, which must not find a repository further up.
+        made = {**self._operator, **_QUIET, "GIT_CEILING_DIRECTORIES": str(self._directory.parent)}
         if self._token:
             made.setdefault("GH_CONFIG_DIR", str(self._config_dir))
             host = self._host(remote)
@@ -118,7 +119,10 @@ class GhForge(Forge):
         return made
 
     def _host(self, remote: Remote) -> str:
-        return self._operator.get("GH_HOST") or remote.host or _PUBLIC_HOST
+        host = self._operator.get("GH_HOST") or remote.host
+        if not host:
+            raise WorkFailed(f"{remote.url} is at no forge, so it has no pull requests; set REPO_URL to one at GitHub.")
+        return host
 
     def _failed(self, doing: str, done: Completed) -> WorkFailed:
         return gh_failed(doing, done, self._token)

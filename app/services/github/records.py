@@ -33,7 +33,9 @@ class Records:
 
     def desk(self, branch: str, directory: Path) -> Desk:
         """The worktree and its private index."""
-        return Desk(directory, self._home(branch) / "index")
+        home = self._home(branch)
+        home.mkdir(parents=True, exist_ok=True)
+        return Desk(directory, home / "index")
 
     def load(self, branch: str) -> Record | None:
         """The record of a branch; None when there is none, or none that can be read."""

@@ -15,7 +15,6 @@ Heads = Mapping[str, str]
 """Branches at the forge and their commits: the base, and those of tickets."""
 
 _TRACKED = "refs/remotes/origin/"
-_NOTHING = "0" * 40
 _BROKEN_STORE = ("bad object", "missing object", "unable to read", "did not send all necessary", "corrupt", "bad ref")
 
 _CLONE_CONFIG = """\
@@ -75,6 +74,11 @@ class Places:
         return self.root / ".empty"
 
     @property
+    def gh_config(self) -> Path:
+        """Configuration of gh, when the token is ours and the operator named no other."""
+        return self.root / ".gh"
+
+    @property
     def lock(self) -> Path:
         """The file whose lock guards the clone."""
         return self.root / ".clone.lock"
@@ -90,24 +94,26 @@ class Places:
 
 
 async def open_repository(
-    places: Places, *, repo_url: str | None, repo_dir: Path, token: str | None, operator: Mapping[str, str]
+    places: Places, *, repo_url: str | None, repo_dir: Path, base: str, token: str | None, operator: Mapping[str, str]
 ) -> Git:
     """Find or make the clone and its private directory. No network. Mends what a kill in the middle left."""
     if repo_url:
         remote = parse_remote(repo_url, with_token=bool(token))
         clone = places.clone / ".git"
+        _unlock(clone)  # in a person's own repository a lock may be theirs
         await _initialised(operator, "--initial-branch=main", places.clone, cwd=places.root)
         _restore_config(clone, remote)
     else:
         clone, url = await _found(repo_dir, operator)
         remote = parse_remote(url, with_token=bool(token))
+    _unlock(places.private)
     is_new = not (places.private / "refs").is_dir()
     await _initialised(operator, "--bare", places.private, cwd=places.root)
     if (clone / "shallow").is_file() and not (places.private / "shallow").exists():
         shutil.copyfile(clone / "shallow", places.private / "shallow")
     git = Git(clone=clone, private=places.private, remote=remote, token=token, operator=operator)
     if is_new:
-        await _seeded(git)
+        await _seeded(git, base)
     return git
 
 
@@ -147,23 +153,25 @@ async def _asked(repo_dir: Path, operator: Mapping[str, str], *args: str) -> str
     return done.text.strip() if done.ok else None
 
 
-async def _seeded(git: Git) -> None:
-    """Know what the clone knows already, so that it is not fetched again."""
-    listed = await git.clone("for-each-ref", "--format=create %(refname) %(objectname)", _TRACKED)
-    lines = [line for line in listed.text.splitlines() if not line.startswith(f"create {_TRACKED}HEAD ")]
-    await git.private("update-ref", "--stdin", stdin="".join(f"{line}\n" for line in lines).encode())
+async def _seeded(git: Git, base: str) -> None:
+    """Know the base that the clone knows already, so that it is not fetched again."""
+    known = await git.clone("rev-parse", "--verify", "--quiet", f"{_TRACKED}{base}", check=False)
+    if known.ok:
+        await git.private("update-ref", f"{_TRACKED}{base}", known.text.strip())
+
+
+def _unlock(folder: Path) -> None:
+    """Delete git's locks. Our own lock is held, so those who made them are dead."""
+    for lock in (*folder.glob("*.lock"), *(folder / "refs").rglob("*.lock")):
+        lock.unlink(missing_ok=True)
 
 
 def sweep(git: Git, places: Places) -> None:
     """Delete what killed processes left. The clone's lock is held, so nobody is using it."""
-    folders = [places.private]
-    if git.clone_dir.is_relative_to(places.root):  # in a person's own repository a lock may be theirs
-        folders.append(git.clone_dir)
+    if git.clone_dir.is_relative_to(places.root):
         for unfinished in (git.clone_dir / "objects" / "pack").glob("tmp_*"):
             unfinished.unlink(missing_ok=True)
-    for folder in folders:
-        for lock in (*folder.glob("*.lock"), *(folder / "refs").rglob("*.lock")):
-            lock.unlink(missing_ok=True)
+        (git.clone_dir / "objects" / "maintenance.lock").unlink(missing_ok=True)
     for leftover in (*places.trash.iterdir(), *places.staging.iterdir()):
         remove_tree(leftover)
 

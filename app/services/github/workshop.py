@@ -92,7 +92,7 @@ class Workshop:
             place = await self._cleared(branch, tip=tip, fallback=workspace.parent)
             if tip:
                 await self.git.clone("update-ref", "-d", f"refs/heads/{branch}")
-        await self._empty_trash()
+        await self._tidied()
         return place
 
     async def _begun(self, branch: str, heads: Heads) -> Record:
@@ -108,13 +108,16 @@ class Workshop:
             on_remote=head is not None,
         )
         async with self._clone_lock.held():
-            if directory.is_symlink() or directory.exists() or self._records.load(branch):
+            has_leftovers = directory.is_symlink() or directory.exists() or self._records.load(branch) is not None
+            if has_leftovers:
                 tip = await self.worktrees.tip(branch)
                 await self._cleared(branch, tip=tip, fallback=heads[self._base])
             self.worktrees.clear(directory, branch)
             record = Record(workspace=workspace, pending=start)
             self._records.save(record)
-            record = record.model_copy(update={"admin": await self._added(directory, branch, start)})
+            record = record.model_copy(
+                update={"admin": await self._added(directory, branch, start, reset=has_leftovers)}
+            )
             self._records.save(record)
         return record
 
@@ -171,8 +174,8 @@ class Workshop:
         self.worktrees.adopt(staging, admin, directory, branch)
         return admin
 
-    async def _added(self, directory: Path, branch: str, start: str) -> Path:
-        reset = False
+    async def _added(self, directory: Path, branch: str, start: str, *, reset: bool = False) -> Path:
+        """Add a worktree. A branch that is there already is saved before it is moved; with `reset` it was."""
         while not (admin := await self.worktrees.add(directory, branch, start, reset=reset)):
             await self._saving.save(branch, tip=await self.worktrees.tip(branch), desk=None, parent=start)
             reset = True
@@ -201,6 +204,10 @@ class Workshop:
         if record.admin:
             show_to_git(desk, record.admin)
 
-    async def _empty_trash(self) -> None:
+    async def _tidied(self) -> None:
         for leftover in self._places.trash.iterdir():
             await asyncio.to_thread(remove_tree, leftover)
+        if self.git.clone_dir.is_relative_to(self._places.root):
+            async with self._clone_lock.held():  # both tasks pack objects, and neither deletes one
+                tasks = ("--task=loose-objects", "--task=incremental-repack")
+                await self.git.private("maintenance", "run", "--auto", "--quiet", *tasks, check=False)

@@ -2,8 +2,10 @@
 
 import asyncio
 
+from httpx import HTTPError
 from langfuse import Langfuse as Sdk
 from langfuse import propagate_attributes
+from langfuse.api.core import ApiError
 from langfuse.types import TraceContext
 
 from app.errors import WorkFailed
@@ -66,11 +68,18 @@ class LangfuseClient(Langfuse):
 
     async def check(self) -> str:
         sdk = Sdk(**self._keys)  # type: ignore[arg-type]
-        if not await asyncio.to_thread(sdk.auth_check):
+        try:
+            projects = await asyncio.to_thread(sdk.api.projects.get)
+        except ApiError as error:
             raise WorkFailed(
-                f"Langfuse at {self._address} refused the keys. Check LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY."
-            )
-        return f"{self._address} knows the keys"
+                f"Langfuse at {self._address} refused the keys (status {error.status_code}). "
+                "Check LANGFUSE_PUBLIC_KEY, LANGFUSE_SECRET_KEY and LANGFUSE_BASE_URL."
+            ) from error
+        except HTTPError as error:
+            raise WorkFailed(
+                f"Langfuse at {self._address} cannot be reached ({error}). Check LANGFUSE_BASE_URL."
+            ) from error
+        return f"{self._address} knows the keys of {', '.join(project.name for project in projects.data)}"
 
     def _trace(self, job: Job) -> TraceContext:
         return TraceContext(trace_id=Sdk.create_trace_id(seed=job.run_id))

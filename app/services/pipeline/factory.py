@@ -24,7 +24,12 @@ def get_hands() -> Hands:
     )
 
 
+def make_pipeline(hands: Hands) -> Pipeline:
+    """A pipeline with these hands."""
+    return LocalPipeline(hands=hands)
+
+
 @lru_cache
 def get_pipeline() -> Pipeline:
     """The pipeline of this process."""
-    return LocalPipeline(hands=get_hands())
+    return make_pipeline(get_hands())

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
 from app.domain.eligibility import delivery_names
@@ -30,24 +31,30 @@ class TicketRunner(Runner):
         self._pipeline = pipeline
         self._options = options
         self._refreshing: set[asyncio.Task[None]] = set()
+        self._opened = AsyncExitStack()
 
     async def start(self) -> None:
-        await self._store.start()
-        await self._hands.github.start()
-        await self._hands.langfuse.start()
-        await self._hands.claude_code.start()
-        workflow = run_workflow(store=self._store, pipeline=self._pipeline, langfuse=self._hands.langfuse)
-        await self._engine.start(workflow)
-        await self._reconcile()
+        hands = self._hands
+        async with AsyncExitStack() as opened:
+            # The database is this process's alone before anything is mended or migrated: until then another process may
+            # still be at work on all of it. And it works last, ends first: no turn begins while its session ends.
+            await self._engine.open()
+            opened.push_async_callback(self._engine.release)
+            await self._store.start()
+            opened.push_async_callback(self._store.stop)
+            await hands.github.start()
+            await hands.langfuse.start()
+            opened.push_async_callback(hands.langfuse.stop)
+            await hands.claude_code.start()
+            opened.push_async_callback(hands.claude_code.stop)
+            await self._engine.start(run_workflow(store=self._store, pipeline=self._pipeline, langfuse=hands.langfuse))
+            opened.push_async_callback(self._engine.stop)
+            await self._reconcile()
+            opened.push_async_callback(self._stop_refreshing)
+            self._opened = opened.pop_all()
 
     async def stop(self) -> None:
-        for task in self._refreshing:
-            task.cancel()
-        # The engine first: nothing may start a new turn while its session ends.
-        await self._engine.stop()
-        await self._hands.claude_code.stop()
-        await self._hands.langfuse.stop()
-        await self._store.stop()
+        await self._opened.aclose()
 
     async def check(self) -> None:
         await self._store.check()
@@ -110,11 +117,16 @@ class TicketRunner(Runner):
         self._refreshing.add(task)
         task.add_done_callback(self._refreshing.discard)
 
+    async def _stop_refreshing(self) -> None:
+        for task in self._refreshing:
+            task.cancel()
+        await asyncio.gather(*self._refreshing, return_exceptions=True)
+
     async def _reconcile(self) -> None:
         """A run that nobody works on any more must not look as if somebody did."""
         unfinished = await self._engine.unfinished()
         for run_id in await self._store.active():
             if run_id not in unfinished:
                 _log.error("run without work", run=run_id)
-                error = "The service ended again and again while it worked on this run. Look at its log, then retry the run."
+                error = "The service ended again and again while it worked on this run. Look at its log, then retry it."
                 await self._store.move(run_id, RunStatus.FAILED, error=error)

@@ -1,7 +1,7 @@
 """What the product remembers: conversations, runs, their events and turns.
 
-The room knows the product's own tables. It refuses to decide: who may start and what comes next are rules of `app.domain`
-and of the runner. Nothing that was accepted is ever changed but for the state of its run.
+The room knows the product's own tables. It refuses to decide: who may start and what comes next are rules of
+`app.domain` and of the runner. Nothing that was accepted is ever changed but for the state of its run.
 """
 
 from abc import ABC, abstractmethod
@@ -30,13 +30,14 @@ from app.models import (
 )
 
 Enqueue = Callable[[Any, str], None]
-"""Called with the open transaction and the run's id: hands the run to the engine, or rolls everything back by raising."""
+"""Called with the open transaction and the run's id: hands the run to the engine, or rolls all back by raising."""
 
 
 class Claim(Model):
     """A ticket that somebody wants worked on. `deliveries` are names of the request: the same one is never taken twice.
 
-    `delivered_since` limits how long a name counts; None: for ever.
+    Beside each name is the time since which it counts, None for ever. A name that counts for a time only is no proof of
+    the same request, so it does not count once the run that took it has failed: somebody tries again.
     """
 
     ticket: Ticket
@@ -45,9 +46,23 @@ class Claim(Model):
     options: PipelineOptions
     deliveries: tuple[tuple[str, datetime | None], ...] = ()
 
+    def refused_as_delivered(self, run_id: str) -> Receipt:
+        """The answer to a known delivery, which the run took."""
+        return self._refused(run_id, "this request was taken already")
+
+    def refused_as_active(self, run_id: str) -> Receipt:
+        """The answer for a ticket that the run is about."""
+        return self._refused(run_id, f"{self.ticket.key} is being worked on already")
+
+    def _refused(self, run_id: str, reason: str) -> Receipt:
+        return Receipt(status="duplicate", ticket=self.ticket.key, run_id=run_id, reason=reason)
+
 
 class Store(ABC):
-    """The product's memory. Every method raises StoreUnavailable when the database does not answer."""
+    """The product's memory. Every method raises StoreUnavailable when the database does not answer.
+
+    What runs write may wait for a database that is away; what people and trackers ask for does not.
+    """
 
     @abstractmethod
     async def start(self) -> None:
@@ -67,8 +82,8 @@ class Store(ABC):
     async def claim(self, claim: Claim, enqueue: Enqueue) -> Receipt:
         """Take the ticket: one transaction that stores ticket, run and delivery and enqueues the work.
 
-        A ticket with an active run, or a known delivery, gives a `duplicate` that names the run; the newer text of a ticket
-        with an active run is kept.
+        A ticket with an active run, or a known delivery, gives a `duplicate` that names the run; the newer text of a
+        ticket with an active run is kept, and so is its delivery.
         """
 
     # Runs
@@ -99,7 +114,9 @@ class Store(ABC):
         error: str | None = None,
         by: str | None = None,
     ) -> bool:
-        """Move a run as `domain.run_state` allows; False when it is there already. Raises Conflict for a forbidden move."""
+        """Move a run as `domain.run_state` allows; False when it is there already. A stage that runs when the run ends
+        ends with it. Raises NotFound, or Conflict for a forbidden move.
+        """
 
     @abstractmethod
     async def remember_session(self, run_id: str, session_id: str) -> str:
@@ -115,7 +132,10 @@ class Store(ABC):
     async def append(
         self, run_id: str, kind: EventKind, payload: Mapping[str, Any], *, once: str | None = None
     ) -> int | None:
-        """Append an event and return its number. With `once`, None when the run has an event of that name already."""
+        """Append an event and return its number. With `once`, None when the run has an event of that name already.
+
+        The payload is JSON; NUL characters are replaced. Raises NotFound.
+        """
 
     @abstractmethod
     async def stage_started(self, run_id: str, stage: StageName, *, visit: int = 1) -> None:
@@ -138,8 +158,8 @@ class Store(ABC):
     async def record_turn(self, run_id: str, name: str, turn: Turn) -> Turn:
         """Keep a finished turn under its name in the run, and return it with the cost that is its own.
 
-        That is what its session has cost by now and had not cost after its turns before. A second call with the same name
-        returns the first turn.
+        That is what its session has cost by now and had not cost after its turns before. A second call with the same
+        name returns the first turn.
         """
 
     @abstractmethod
@@ -158,4 +178,7 @@ class Store(ABC):
 
     @abstractmethod
     def follow(self, run_id: str, *, after: int = 0) -> AsyncIterator[Event]:
-        """Events above `after` as they come, each once and in order; ends after the last one of a run that has ended."""
+        """Events above `after` as they come, each once and in order; ends after the last one of a run that has ended.
+
+        Raises NotFound at the first event.
+        """

@@ -1,5 +1,6 @@
 """What an agent may leave in a worktree or a clone must run nothing on our side, and lead a push nowhere else."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,11 @@ def _script(trap: Path) -> Path:
 
 def _shared(bench: Bench, key: str, value: object) -> None:
     git("config", "--file", str(bench.clone / ".git/config"), key, str(value), cwd=bench.root)
+
+
+def _without_git(bench: Bench) -> None:
+    link = bench.worktree / ".git"
+    shutil.rmtree(link) if link.is_dir() else link.unlink()
 
 
 def fsmonitor_in_the_shared_configuration(bench: Bench, trap: Path) -> None:
@@ -62,12 +68,12 @@ def a_replaced_git_file(bench: Bench, trap: Path) -> None:
     evil.mkdir(exist_ok=True)
     git("init", "--quiet", cwd=evil)
     git("config", "core.fsmonitor", f"touch {trap}; false", cwd=evil)
-    (bench.worktree / ".git").unlink()
+    _without_git(bench)
     (bench.worktree / ".git").write_text(f"gitdir: {evil}/.git\n")
 
 
 def a_git_directory_instead_of_the_git_file(bench: Bench, trap: Path) -> None:
-    (bench.worktree / ".git").unlink()
+    _without_git(bench)
     git("init", "--quiet", cwd=bench.worktree)
     git("config", "core.fsmonitor", f"touch {trap}; false", cwd=bench.worktree)
 
@@ -83,7 +89,7 @@ def an_embedded_repository(bench: Bench, trap: Path) -> None:
     git("init", "--quiet", cwd=vendored)
     (vendored / "a.txt").write_text("1\n")
     git("add", "-A", cwd=vendored)
-    git("commit", "--quiet", "-m", "theirs", cwd=vendored)
+    git("commit", "--quiet", "--allow-empty", "-m", "theirs", cwd=vendored)
     git("config", "core.fsmonitor", f"touch {trap}; false", cwd=vendored)
     (vendored / "a.txt").write_text("2\n")
 
@@ -93,7 +99,7 @@ def an_embedded_repository_where_the_base_has_a_submodule(bench: Bench, trap: Pa
     git("init", "--quiet", cwd=module)
     (module / "a.txt").write_text("1\n")
     git("add", "-A", cwd=module)
-    git("commit", "--quiet", "-m", "theirs", cwd=module)
+    git("commit", "--quiet", "--allow-empty", "-m", "theirs", cwd=module)
     git("config", "core.fsmonitor", f"touch {trap}; false", cwd=module)
     (module / "a.txt").write_text("2\n")
 
@@ -115,7 +121,7 @@ PLAIN: dict[Plant, tuple[str, ...]] = {
     a_git_directory_instead_of_the_git_file: ("status",),
     configuration_of_the_worktree_alone: ("status",),
     an_embedded_repository: ("-C", "vendored", "status"),
-    an_embedded_repository_where_the_base_has_a_submodule: ("add", "--all"),
+    an_embedded_repository_where_the_base_has_a_submodule: ("status",),
     a_bare_repository_in_the_tree: ("-C", "bare", "status"),
 }
 
@@ -134,6 +140,15 @@ def submodule(bench: Bench) -> None:
     git("update-index", "--add", "--cacheinfo", f"160000,{bench.heads()['main']},module", cwd=path, env=index)
     commit = git("commit-tree", git("write-tree", cwd=path, env=index), "-p", "main", "-m", "module", cwd=path)
     git("update-ref", "refs/heads/main", commit, cwd=path)
+
+
+def _lay(plant: Plant, bench: Bench, trap: Path) -> None:
+    plant(bench, trap)
+    trap.unlink(missing_ok=True)  # laying it may spring it
+
+
+def _is_sprung(trap: Path) -> bool:
+    return trap.exists()
 
 
 async def _whole_run(bench: Bench, client: GitHubClient, plant: Callable[[], None]) -> None:
@@ -160,32 +175,27 @@ async def _whole_run(bench: Bench, client: GitHubClient, plant: Callable[[], Non
 
 @pytest.mark.usefixtures("submodule")
 @pytest.mark.parametrize("plant", PLAIN, ids=lambda plant: plant.__name__)
-async def test_nothing_of_the_target_repository_runs_on_our_side(bench: Bench, trap: Path, plant: Plant):
-    def laid() -> None:
-        plant(bench, trap)
-        trap.unlink(missing_ok=True)  # laying it may spring it
+async def test_nothing_of_the_target_repository_runs_on_our_side(bench: Bench, trap: Path, plant: Plant) -> None:
+    await _whole_run(bench, bench.client(), lambda: _lay(plant, bench, trap))
 
-    await _whole_run(bench, bench.client(), laid)
-
-    assert not trap.exists()
+    assert not _is_sprung(trap)
     assert bench.file(BRANCH, "README.md") == "# Changed\n"
     assert bench.file(BRANCH, "theirs.txt") == "1\n"
 
 
 @pytest.mark.usefixtures("submodule")
 @pytest.mark.parametrize("plant", PLAIN, ids=lambda plant: plant.__name__)
-async def test_the_trap_springs_for_plain_git(bench: Bench, trap: Path, plant: Plant):
+async def test_the_trap_springs_for_plain_git(bench: Bench, trap: Path, plant: Plant) -> None:
     await bench.client().prepare(BRANCH)
     (bench.worktree / "README.md").write_text("# Changed\n")
-    plant(bench, trap)
-    trap.unlink(missing_ok=True)
+    _lay(plant, bench, trap)
 
     bench.in_worktree(*PLAIN[plant])
 
-    assert trap.exists()
+    assert _is_sprung(trap)
 
 
-async def test_a_url_rewritten_in_the_shared_configuration_leads_nowhere_else(bench: Bench):
+async def test_a_url_rewritten_in_the_shared_configuration_leads_nowhere_else(bench: Bench) -> None:
     bench.far.create("evil/elsewhere", {"evil.txt": "1\n"})
     evil = bench.far.path("evil/elsewhere").as_uri()
     client = bench.client()
@@ -206,7 +216,7 @@ async def test_a_url_rewritten_in_the_shared_configuration_leads_nowhere_else(be
     assert bench.in_clone("ls-tree", "--name-only", "origin/main", "evil.txt") == ""
 
 
-async def test_a_symbolic_link_is_no_file_to_read(bench: Bench):
+async def test_a_symbolic_link_is_no_file_to_read(bench: Bench) -> None:
     path = bench.far.path(REPOSITORY)
     blob = git("hash-object", "-w", "--stdin", cwd=path, stdin="/etc/passwd")
     index = {"GIT_INDEX_FILE": str(path / "human.index")}
@@ -223,7 +233,7 @@ async def test_a_symbolic_link_is_no_file_to_read(bench: Bench):
 
 
 @pytest.mark.parametrize("has_commits", [True, False])
-async def test_an_embedded_repository_is_published_as_plain_files(bench: Bench, has_commits: bool):
+async def test_an_embedded_repository_is_published_as_plain_files(bench: Bench, has_commits: bool) -> None:
     client = bench.client()
     workspace = await client.prepare(BRANCH)
     scaffold = bench.worktree / "app/scaffold"
@@ -250,7 +260,7 @@ async def test_an_embedded_repository_is_published_as_plain_files(bench: Bench, 
     assert "160000" not in bench.in_clone("ls-tree", "-r", commit)
 
 
-async def test_an_identity_and_a_worktree_that_point_elsewhere_are_put_right_again(bench: Bench):
+async def test_an_identity_and_a_worktree_that_point_elsewhere_are_put_right_again(bench: Bench) -> None:
     client = bench.client()
     await client.prepare(BRANCH)
     (bench.worktree / "new.txt").write_text("1\n")

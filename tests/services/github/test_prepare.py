@@ -11,7 +11,7 @@ from tests.fakes.repositories import git
 from tests.services.github.conftest import BRANCH, REPOSITORY, SEED, Bench, listing
 
 
-async def test_a_new_branch_starts_from_the_base_at_the_forge(bench: Bench):
+async def test_a_new_branch_starts_from_the_base_at_the_forge(bench: Bench) -> None:
     workspace = await bench.client().prepare(BRANCH)
 
     assert workspace.directory == bench.worktree
@@ -20,7 +20,7 @@ async def test_a_new_branch_starts_from_the_base_at_the_forge(bench: Bench):
     assert listing(bench.worktree) == SEED.keys()
 
 
-async def test_a_branch_at_the_forge_is_gone_on_with(bench: Bench):
+async def test_a_branch_at_the_forge_is_gone_on_with(bench: Bench) -> None:
     fork = bench.heads()["main"]
     theirs = bench.push_as_human({"theirs.txt": "kept\n"})
     bench.push_as_human({"later.txt": "on the base\n"}, branch="main")
@@ -33,7 +33,7 @@ async def test_a_branch_at_the_forge_is_gone_on_with(bench: Bench):
     assert listing(bench.worktree) == {*SEED, "theirs.txt"}
 
 
-async def test_the_worktrees_own_git_sees_a_clean_tree_on_the_branch(bench: Bench):
+async def test_the_worktrees_own_git_sees_a_clean_tree_on_the_branch(bench: Bench) -> None:
     await bench.client().prepare(BRANCH)
 
     assert bench.in_worktree("status", "--short") == ""
@@ -41,7 +41,7 @@ async def test_the_worktrees_own_git_sees_a_clean_tree_on_the_branch(bench: Benc
     assert bench.in_worktree("diff", "origin/main") == ""
 
 
-async def test_the_directory_is_told_before_files_are_there(bench: Bench):
+async def test_the_directory_is_told_before_files_are_there(bench: Bench) -> None:
     seen: list[tuple[bool, set[str]]] = []
 
     async def occupied(directory: Path) -> None:
@@ -52,7 +52,7 @@ async def test_the_directory_is_told_before_files_are_there(bench: Bench):
     assert seen == [(True, set())]
 
 
-async def test_an_error_of_the_caller_comes_back_as_it_is(bench: Bench):
+async def test_an_error_of_the_caller_comes_back_as_it_is(bench: Bench) -> None:
     async def occupied(directory: Path) -> None:
         raise WorkFailed("no CLI")
 
@@ -62,7 +62,7 @@ async def test_an_error_of_the_caller_comes_back_as_it_is(bench: Bench):
     assert (await bench.client().prepare(BRANCH)).directory == bench.worktree
 
 
-async def test_a_second_call_keeps_the_work(bench: Bench):
+async def test_a_second_call_keeps_the_work(bench: Bench) -> None:
     first = await bench.client().prepare(BRANCH)
     (bench.worktree / "new.txt").write_text("work\n")
     (bench.worktree / "README.md").unlink()
@@ -73,7 +73,7 @@ async def test_a_second_call_keeps_the_work(bench: Bench):
     assert listing(bench.worktree) == {*SEED, "new.txt"} - {"README.md"}
 
 
-async def test_unpushed_work_and_a_persons_push_come_together(bench: Bench):
+async def test_unpushed_work_and_a_persons_push_come_together(bench: Bench) -> None:
     await bench.client().prepare(BRANCH)
     (bench.worktree / "src/widget.py").write_text("size = 2\n")
     (bench.worktree / "new.txt").write_text("work\n")
@@ -92,7 +92,7 @@ async def test_unpushed_work_and_a_persons_push_come_together(bench: Bench):
     assert bench.in_worktree("rev-parse", "HEAD") == theirs
 
 
-async def test_work_that_contradicts_a_push_is_left_with_conflict_markers(bench: Bench):
+async def test_work_that_contradicts_a_push_is_left_with_conflict_markers(bench: Bench) -> None:
     await bench.client().prepare(BRANCH)
     (bench.worktree / "src/widget.py").write_text("size = 2\n")
     bench.push_as_human({"src/widget.py": "size = 3\n"})
@@ -110,7 +110,7 @@ async def test_work_that_contradicts_a_push_is_left_with_conflict_markers(bench:
     assert resolved.conflicts == ()
 
 
-async def test_work_is_brought_onto_a_branch_that_was_rewritten(bench: Bench):
+async def test_work_is_brought_onto_a_branch_that_was_rewritten(bench: Bench) -> None:
     bench.push_as_human({"first.txt": "1\n"})
     client = bench.client()
     await client.prepare(BRANCH)
@@ -124,7 +124,7 @@ async def test_work_is_brought_onto_a_branch_that_was_rewritten(bench: Bench):
     assert listing(bench.worktree) == {*SEED, "rewritten.txt", "new.txt"}
 
 
-async def test_a_branch_that_was_merged_and_deleted_starts_from_the_base_again(bench: Bench):
+async def test_a_branch_that_was_merged_and_deleted_starts_from_the_base_again(bench: Bench) -> None:
     bench.push_as_human({"merged.txt": "1\n"})
     client = bench.client()
     await client.prepare(BRANCH)
@@ -138,7 +138,7 @@ async def test_a_branch_that_was_merged_and_deleted_starts_from_the_base_again(b
     assert listing(bench.worktree) == {*SEED, "merged.txt", "new.txt"}
 
 
-async def test_what_refresh_fetched_counts_for_prepare(bench: Bench):
+async def test_what_refresh_fetched_counts_for_prepare(bench: Bench) -> None:
     client = bench.client(fresh_s=3600)
     await client.refresh()
     before = bench.heads()["main"]
@@ -149,7 +149,7 @@ async def test_what_refresh_fetched_counts_for_prepare(bench: Bench):
     assert (await client.prepare("ticket/proj-2")).parent == after
 
 
-async def test_a_clone_follows_the_base(bench: Bench):
+async def test_a_clone_follows_the_base(bench: Bench) -> None:
     client = bench.client()
     await client.refresh()
     later = bench.push_as_human({"later.txt": "1\n"}, branch="main")
@@ -160,24 +160,22 @@ async def test_a_clone_follows_the_base(bench: Bench):
 
 
 @pytest.mark.parametrize("name", ["main", "ticket/../x", "ticket/$(id)", "-x/y", "ticket/a.lock", "ticket/", "other/x"])
-async def test_a_name_that_is_no_branch_of_ours_is_refused(bench: Bench, name: str):
+async def test_a_name_that_is_no_branch_of_ours_is_refused(bench: Bench, name: str) -> None:
     with pytest.raises(WorkFailed, match="no branch"):
         await bench.client().prepare(name)
 
 
-async def test_a_missing_base_is_named_with_what_to_do(bench: Bench):
+async def test_a_missing_base_is_named_with_what_to_do(bench: Bench) -> None:
     with pytest.raises(WorkFailed, match=r"no branch develop; set BASE_BRANCH"):
         await bench.client(base_branch="develop").refresh()
 
 
-async def test_a_missing_repository_says_what_to_check(bench: Bench):
+async def test_a_missing_repository_says_what_to_check(bench: Bench) -> None:
     with pytest.raises(WorkFailed, match="Check REPO_URL"):
         await bench.client(repo_url=(bench.root / "nowhere").as_uri()).refresh()
 
 
-async def test_starting_makes_a_clone_without_a_network_and_undoes_what_was_written_into_its_configuration(
-    bench: Bench,
-):
+async def test_starting_undoes_what_was_written_into_the_clones_configuration(bench: Bench) -> None:
     await bench.client(repo_url="https://github.com/octo/widgets.git").start()
     git("config", "core.fsmonitor", "touch pwned", cwd=bench.clone)
 
@@ -187,7 +185,7 @@ async def test_starting_makes_a_clone_without_a_network_and_undoes_what_was_writ
     assert "fsmonitor" not in (bench.clone / ".git/config").read_text()
 
 
-async def test_a_workspace_survives_json(bench: Bench):
+async def test_a_workspace_survives_json(bench: Bench) -> None:
     workspace = await bench.client().prepare(BRANCH)
     (bench.worktree / "new.txt").write_text("work\n")
 
@@ -196,7 +194,7 @@ async def test_a_workspace_survives_json(bench: Bench):
     assert (await bench.client().changes(other)).files == ("new.txt",)
 
 
-async def test_two_clients_prepare_twenty_branches_each_at_once(bench: Bench):
+async def test_two_clients_prepare_twenty_branches_each_at_once(bench: Bench) -> None:
     branches = [f"ticket/proj-{number}" for number in range(20)]
     clients = bench.client(fresh_s=60), bench.client(fresh_s=60)
 

@@ -1,5 +1,6 @@
 """From files in a worktree to a branch and a pull request at the forge."""
 
+import os
 import re
 
 import pytest
@@ -10,7 +11,7 @@ from tests.fakes.repositories import git
 from tests.services.github.conftest import BRANCH, REPOSITORY, Bench
 
 
-async def test_changes_hold_new_files_and_no_ignored_ones(bench: Bench):
+async def test_changes_hold_new_files_and_no_ignored_ones(bench: Bench) -> None:
     client = bench.client()
     workspace = await client.prepare(BRANCH)
     (bench.worktree / "new.txt").write_text("brand new\n")
@@ -27,7 +28,7 @@ async def test_changes_hold_new_files_and_no_ignored_ones(bench: Bench):
     assert changes.unpublished
 
 
-async def test_an_untouched_worktree_has_no_changes(bench: Bench):
+async def test_an_untouched_worktree_has_no_changes(bench: Bench) -> None:
     client = bench.client()
 
     changes = await client.changes(await client.prepare(BRANCH))
@@ -35,7 +36,7 @@ async def test_an_untouched_worktree_has_no_changes(bench: Bench):
     assert (changes.files, changes.patch, changes.unpublished) == ((), "", False)
 
 
-async def test_what_is_at_the_forge_is_a_change_but_not_unpublished(bench: Bench):
+async def test_what_is_at_the_forge_is_a_change_but_not_unpublished(bench: Bench) -> None:
     bench.push_as_human({"theirs.txt": "1\n"})
     client = bench.client()
 
@@ -45,7 +46,7 @@ async def test_what_is_at_the_forge_is_a_change_but_not_unpublished(bench: Bench
     assert not changes.unpublished
 
 
-async def test_a_long_patch_is_cut_and_says_so(bench: Bench):
+async def test_a_long_patch_is_cut_and_says_so(bench: Bench) -> None:
     client = bench.client()
     workspace = await client.prepare(BRANCH)
     (bench.worktree / "long.txt").write_text("line\n" * 10_000)
@@ -56,15 +57,14 @@ async def test_a_long_patch_is_cut_and_says_so(bench: Bench):
     assert "cut here" in patch.splitlines()[-1]
 
 
-async def test_files_keep_names_that_are_no_utf8_and_modes(bench: Bench):
+async def test_files_keep_names_that_are_no_utf8_and_modes(bench: Bench) -> None:
     client = bench.client()
     workspace = await client.prepare(BRANCH)
     script = bench.worktree / "näme with space.sh"
     script.write_text("#!/bin/sh\n")
     script.chmod(0o755)
     (bench.worktree / "link").symlink_to("README.md")
-    with open(bytes(bench.worktree) + b"/\xff\xfe", "wb") as file:  # noqa: PTH123
-        file.write(b"\x00binary")
+    (bench.worktree / os.fsdecode(b"\xff\xfe")).write_bytes(b"\x00binary")
 
     commit = await client.commit(workspace, "PROJ-1: Names")
 
@@ -79,7 +79,7 @@ async def test_files_keep_names_that_are_no_utf8_and_modes(bench: Bench):
 
 
 @pytest.mark.parametrize("becomes", ["file", "link"])
-async def test_a_directory_may_become_something_else(bench: Bench, becomes: str):
+async def test_a_directory_may_become_something_else(bench: Bench, becomes: str) -> None:
     client = bench.client()
     workspace = await client.prepare(BRANCH)
     (bench.worktree / "src").rename(bench.worktree / "lib")
@@ -95,7 +95,7 @@ async def test_a_directory_may_become_something_else(bench: Bench, becomes: str)
     assert names == [".gitignore", "README.md", "lib/widget.py", "src"]
 
 
-async def test_a_file_may_become_a_directory(bench: Bench):
+async def test_a_file_may_become_a_directory(bench: Bench) -> None:
     client = bench.client()
     workspace = await client.prepare(BRANCH)
     (bench.worktree / "README.md").unlink()
@@ -108,7 +108,7 @@ async def test_a_file_may_become_a_directory(bench: Bench):
     assert "README.md/inner.txt" in bench.in_clone("ls-tree", "-r", "--name-only", commit)
 
 
-async def test_a_commit_is_the_services_own_whatever_the_machine_says(bench: Bench):
+async def test_a_commit_is_the_services_own_whatever_the_machine_says(bench: Bench) -> None:
     git("config", "--file", str(bench.root / ".gitconfig"), "user.name", "Somebody", cwd=bench.root)
     git("config", "--file", str(bench.root / ".gitconfig"), "commit.gpgSign", "true", cwd=bench.root)
     client = bench.client()
@@ -125,13 +125,13 @@ async def test_a_commit_is_the_services_own_whatever_the_machine_says(bench: Ben
     assert bench.in_worktree("status", "--short") == ""
 
 
-async def test_nothing_to_commit_is_none(bench: Bench):
+async def test_nothing_to_commit_is_none(bench: Bench) -> None:
     client = bench.client()
 
     assert await client.commit(await client.prepare(BRANCH), "PROJ-1: Nothing") is None
 
 
-async def test_what_an_agent_committed_becomes_part_of_the_one_commit(bench: Bench):
+async def test_what_an_agent_committed_becomes_part_of_the_one_commit(bench: Bench) -> None:
     client = bench.client()
     workspace = await client.prepare(BRANCH)
     (bench.worktree / "new.txt").write_text("1\n")
@@ -146,7 +146,7 @@ async def test_what_an_agent_committed_becomes_part_of_the_one_commit(bench: Ben
     assert bench.far.log(REPOSITORY, BRANCH) == ["PROJ-1: Widgets", "Begin"]
 
 
-async def test_pushing_twice_is_pushing_once(bench: Bench):
+async def test_pushing_twice_is_pushing_once(bench: Bench) -> None:
     client = bench.client()
     workspace = await client.prepare(BRANCH)
     (bench.worktree / "new.txt").write_text("1\n")
@@ -161,7 +161,7 @@ async def test_pushing_twice_is_pushing_once(bench: Bench):
 
 
 @pytest.mark.parametrize("began", ["from the base", "at the forge"])
-async def test_a_persons_commit_is_never_overwritten(bench: Bench, began: str):
+async def test_a_persons_commit_is_never_overwritten(bench: Bench, began: str) -> None:
     if began == "at the forge":
         bench.push_as_human({"first.txt": "1\n"})
     client = bench.client(fresh_s=3600)
@@ -184,7 +184,7 @@ async def test_a_persons_commit_is_never_overwritten(bench: Bench, began: str):
     assert bench.file(BRANCH, "new.txt") == "work\n"
 
 
-async def test_a_branch_that_vanished_at_the_forge_is_a_branch_that_moved(bench: Bench):
+async def test_a_branch_that_vanished_at_the_forge_is_a_branch_that_moved(bench: Bench) -> None:
     bench.push_as_human({"first.txt": "1\n"})
     client = bench.client()
     workspace = await client.prepare(BRANCH)
@@ -197,7 +197,7 @@ async def test_a_branch_that_vanished_at_the_forge_is_a_branch_that_moved(bench:
         await client.push(workspace, commit)
 
 
-async def test_a_push_that_the_far_side_refuses_fails_with_its_reason(bench: Bench):
+async def test_a_push_that_the_far_side_refuses_fails_with_its_reason(bench: Bench) -> None:
     refuses = "#!/bin/sh\necho 'Secrets must not be pushed.' >&2\nexit 1\n"
     bench.far.set_hook(REPOSITORY, "pre-receive", refuses)
     client = bench.client()
@@ -211,7 +211,7 @@ async def test_a_push_that_the_far_side_refuses_fails_with_its_reason(bench: Ben
     assert not isinstance(caught.value, TemporarilyFailed | BranchMoved)
 
 
-async def test_work_goes_on_after_a_push(bench: Bench):
+async def test_work_goes_on_after_a_push(bench: Bench) -> None:
     client = bench.client()
     workspace = await client.prepare(BRANCH)
     (bench.worktree / "new.txt").write_text("1\n")
@@ -226,7 +226,7 @@ async def test_work_goes_on_after_a_push(bench: Bench):
     assert (bench.worktree / "new.txt").read_text() == "2\n"
 
 
-async def test_a_pull_request_is_opened_once_and_then_updated(bench: Bench):
+async def test_a_pull_request_is_opened_once_and_then_updated(bench: Bench) -> None:
     client = bench.client()
     workspace = await client.prepare(BRANCH)
 
@@ -239,7 +239,7 @@ async def test_a_pull_request_is_opened_once_and_then_updated(bench: Bench):
     assert [proposal.body for proposal in bench.forge.proposals] == ["Two."]
 
 
-async def test_files_are_read_from_the_base_commit(bench: Bench):
+async def test_files_are_read_from_the_base_commit(bench: Bench) -> None:
     client = bench.client()
     workspace = await client.prepare(BRANCH)
     (bench.worktree / "README.md").write_text("rewritten by the agent\n")
