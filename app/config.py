@@ -55,6 +55,7 @@ class Settings(BaseSettings):
     )
     anthropic_base_url: str | None = Field(None, description="Another address of the Messages API, e.g. a gateway.")
     claude_model: str = Field("claude-sonnet-4-6", description="Model of the author and the reviewer.")
+    claude_cli: Path | None = Field(None, description="Another Claude Code CLI than the one inside the Agent SDK.")
     max_concurrent_runs: int = Field(
         4, ge=1, le=64, description="Claude Code processes at once, and so the runs worked on at once."
     )

@@ -22,6 +22,9 @@ _OPERATOR_VARIABLES = (
 )  # fmt: skip
 
 _DRAIN_LIMIT_S = 2.0
+_GUARD_KILLS_AFTER_S = 2
+_GUARD_WAITS_S = 60
+"""The guard's own limit is never met while this process lives, which ends the program at its limit."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ async def run(
     started = time.monotonic()
     transport, child = await asyncio.get_running_loop().subprocess_exec(
         lambda: _Child(keep_bytes),
-        *_dies_with_this_process(arguments, env),
+        *_dies_with_this_process(arguments, env, limit_s),
         cwd=cwd,
         env=dict(env),
         stdin=asyncio.subprocess.PIPE,
@@ -106,15 +109,20 @@ async def run(
     return Completed(arguments, code, child.out.kept(), child.err.kept(), time.monotonic() - started)
 
 
-def _dies_with_this_process(argv: tuple[str, ...], env: Mapping[str, str]) -> tuple[str, ...]:
-    """The same command, ended by the kernel when this process dies without a chance to end it (Linux only)."""
-    setpriv = shutil.which("setpriv")
-    if setpriv is None:
+def _dies_with_this_process(argv: tuple[str, ...], env: Mapping[str, str], limit_s: float) -> tuple[str, ...]:
+    """The same command, ended with everything it started when this process dies without a chance to end it.
+
+    The kernel tells only the process that we start, so that is `timeout`, which passes the signal on to its whole group.
+    Linux with util-linux and coreutils; elsewhere the command as it is.
+    """
+    setpriv, timeout = shutil.which("setpriv"), shutil.which("timeout")
+    if setpriv is None or timeout is None:
         return argv
     program = shutil.which(argv[0], path=env.get("PATH"))
     if program is None:  # asked here, because setpriv would turn it into an exit status
         raise FileNotFoundError(argv[0])
-    return (setpriv, "--pdeathsig", "KILL", "--", program, *argv[1:])
+    guard = (timeout, f"--kill-after={_GUARD_KILLS_AFTER_S}", str(limit_s + _GUARD_WAITS_S))
+    return (setpriv, "--pdeathsig", "TERM", "--", *guard, program, *argv[1:])
 
 
 class _HeadAndTail:

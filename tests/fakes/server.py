@@ -147,6 +147,13 @@ class Server(ABC, Generic[R]):
             self._gates.append(gate)
         return gate
 
+    def open_gates(self) -> None:
+        """Open every gate."""
+        with self._changed:
+            gates = list(self._gates)
+        for gate in gates:
+            gate.open()
+
     # The server's thread
 
     def _run(self, ready: "Future[int]") -> None:

@@ -78,6 +78,7 @@ class World:
         self.git = GitServer(self.directory / "git", token=TOKEN)
         bare = self.git.create(REPOSITORY, FILES)
         self.github = GitHubApi({REPOSITORY: bare}, token=TOKEN, socket=self.directory / "gh.sock")
+        self._servers = (self.model, self.git, self.github)
         self._open = ExitStack()
 
     def service(self, **settings: str) -> Service:
@@ -91,19 +92,37 @@ class World:
 
     def asked(self, prompt: str) -> list[ModelRequest]:
         """The model requests of the turn whose prompt holds this text, in order."""
-        return [request for request in self.model.requests if prompt in _real_prompt(request)]
+        return [request for request in self.model.requests if prompt in self.prompt_of(request)]
 
     @property
     def pulls(self) -> list[Pull]:
         """All pull requests at the forge, whatever their state."""
         return self.github[REPOSITORY].pulls
 
+    @staticmethod
+    def prompt_of(request: ModelRequest) -> str:
+        """The prompt that a request is about, also when its turn was cut off and goes on."""
+        prompts = [text for _, text in request.prompts if not text.startswith("Go on with")]
+        return prompts[-1] if prompts else ""
+
+    def mend(self) -> None:
+        """Let everything be well again."""
+        for server in self._servers:
+            server.mend()
+
+    def open_gates(self) -> None:
+        """Let everything go that is held."""
+        for server in self._servers:
+            server.open_gates()
+
     def __enter__(self) -> Self:
-        for server in (self.model, self.git, self.github):
+        for server in self._servers:
             self._open.enter_context(server)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._open.__exit__(kind, error, trace)
         shutil.rmtree(self.directory, ignore_errors=True)
 
@@ -131,9 +150,3 @@ class World:
             "RETRY_AFTER_S": "0.1,0.2",
             "CLAUDE_MAX_RETRIES": "2",
         }
-
-
-def _real_prompt(request: ModelRequest) -> str:
-    """The prompt that the request is about, when it was cut off too."""
-    prompts = [text for _, text in request.prompts if not text.startswith("Go on with")]
-    return prompts[-1] if prompts else ""

@@ -52,7 +52,7 @@ class CliSettings(Model):
         """From the settings of the service."""
         credential = settings.claude_credential
         return cls(
-            cli=BUNDLED_CLI,
+            cli=settings.claude_cli or BUNDLED_CLI,
             state=settings.workspace_dir / "claude",
             model=settings.claude_model,
             idle_s=settings.claude_idle_timeout_s,
