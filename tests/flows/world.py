@@ -105,6 +105,11 @@ class World:
         prompts = [text for _, text in request.prompts if not text.startswith("Go on with")]
         return prompts[-1] if prompts else ""
 
+    def mend(self) -> None:
+        """Let everything be well again."""
+        for server in self._servers:
+            server.mend()
+
     def open_gates(self) -> None:
         """Let everything go that is held."""
         for server in self._servers:
@@ -115,7 +120,9 @@ class World:
             self._open.enter_context(server)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._open.__exit__(kind, error, trace)
         shutil.rmtree(self.directory, ignore_errors=True)
 
@@ -143,4 +150,3 @@ class World:
             "RETRY_AFTER_S": "0.1,0.2",
             "CLAUDE_MAX_RETRIES": "2",
         }
-

@@ -1,0 +1,201 @@
+"""Bad days at the far side: what passes is waited out, what does not ends in one sentence that says what to do."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+from tests.fakes.scripts import Reply
+from tests.flows.leftovers import processes_in
+
+from tests.flows.world import IMPLEMENT, REPOSITORY, World
+
+Fault = Callable[[World], None]
+
+
+def model(kind: int | str, times: int | None = 1, **headers: str) -> Fault:
+    """Something goes wrong with model requests after the first."""
+    return lambda world: world.model.fault(kind, times=times, when=lambda r: IMPLEMENT in r.prompt, headers=headers)
+
+
+def fetch(kind: int | str, times: int | None = 1) -> Fault:
+    return lambda world: world.git.fault(kind, times=times, when=lambda r: not r.is_push)
+
+
+def push(kind: int | str, times: int | None = 1) -> Fault:
+    return lambda world: world.git.fault(kind, times=times, when=lambda r: r.is_push)
+
+
+def forge(kind: int | str, times: int | None = 1, *, opening: bool = False) -> Fault:
+    return lambda world: world.github.fault(kind, times=times, when=lambda r: r.opens_pull or not opening)
+
+
+PASSING: dict[str, Fault] = {
+    "model 429 with retry-after": model(429, **{"retry-after": "1"}),
+    "model 529": model(529),
+    "model 500 beyond the CLI's own tries": model(500, times=4),
+    "model cut in mid-stream": model("cut_mid_stream"),
+    "model cut before headers": model("cut_before_headers"),
+    "model malformed stream": model("malformed_sse"),
+    "model empty answer": model("empty_200"),
+    "model answers in HTML": model("html_200"),
+    "model silent before headers": model("hang_before_headers"),
+    "model silent in mid-stream": model("hang_mid_stream"),
+    "fetch 503": fetch(503),
+    "fetch cut": fetch("cut_before_headers"),
+    "push 500": push(500),
+    "push happened, its answer was lost": push("cut_after_work", times=1),
+    "gh 502": forge(502),
+    "gh 403 secondary limit": forge("secondary_limit"),
+    "pull request opened, its answer was lost": forge("cut_after_work", opening=True),
+}
+
+
+@pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
+def test_what_passes_is_waited_out(fault: Fault) -> None:
+    with World() as world, world.service(CLAUDE_IDLE_TIMEOUT_S="3") as service:
+        fault(world)
+        run = service.wait(service.accept(world.ticket()))
+
+        assert (run["status"], run["error"]) == ("pr_opened", None)
+        (pull,) = world.pulls
+        assert pull.state == "open"
+        assert world.git.file(REPOSITORY, "ticket/proj-1", "src/toggle.txt") == "toggle\n"
+        assert len(world.git.log(REPOSITORY, "ticket/proj-1")) == 2
+
+
+LASTING: dict[str, tuple[Fault, str]] = {
+    "model 401": (model(401, times=None), "Check ANTHROPIC_API_KEY"),
+    "model 529": (model(529, times=None), "Retry the run"),
+    "model 400": (model(400, times=None), "Look at the conversation"),
+    "fetch 503": (fetch(503, times=None), "github.com"),
+    "fetch 401": (fetch(401, times=None), "GH_TOKEN"),
+    "push 403": (push(403, times=None), "GH_TOKEN"),
+    "gh 502": (forge(502, times=None), "502"),
+    "gh 401": (forge(401, times=None), "GH_TOKEN"),
+}
+
+
+@pytest.mark.parametrize(("fault", "advice"), LASTING.values(), ids=LASTING)
+def test_what_lasts_fails_the_run_with_one_sentence_and_a_retry_goes_on(fault: Fault, advice: str) -> None:
+    with World() as world, world.service(CLAUDE_MAX_RETRIES="0") as service:
+        fault(world)
+        run = service.wait(service.accept(world.ticket()))
+
+        assert run["status"] == "failed"
+        assert advice in run["error"]
+        assert world.pulls == []
+
+        world.mend()
+        retried = service.http.post(f"/api/v1/runs/{run['id']}/retry").json()
+        assert service.wait(retried["run_id"])["status"] == "pr_opened"
+        assert len(world.pulls) == 1
+
+
+def test_a_refused_credential_is_not_tried_again_for_minutes() -> None:
+    with World() as world, world.service(CLAUDE_MAX_RETRIES="10") as service:
+        world.model.fault(401, times=None)
+        started = time.monotonic()
+        run = service.wait(service.accept(world.ticket()))
+
+        assert run["status"] == "failed"
+        assert time.monotonic() - started < 20
+        assert len(world.model.requests) <= 3
+
+
+def test_a_refused_push_says_the_remotes_reason_and_keeps_the_work() -> None:
+    with World() as world, world.service() as service:
+        world.git.set_hook(
+            REPOSITORY, "pre-receive", "#!/bin/sh\necho 'branch names must match feature/*' >&2\nexit 1\n"
+        )
+        run = service.wait(service.accept(world.ticket()))
+
+        assert run["status"] == "failed"
+        assert "branch names must match feature/*" in run["error"]
+        worktree = world.workspace / "worktrees" / "ticket" / "proj-1"
+        assert (worktree / "src" / "toggle.txt").read_text() == "toggle\n"
+
+
+def test_a_refusal_of_the_model_is_said() -> None:
+    with (
+        World({IMPLEMENT: [Reply("I can't help with that.", stop_reason="refusal")]}) as world,
+        world.service() as service,
+    ):
+        run = service.wait(service.accept(world.ticket()))
+
+        assert run["status"] in {"failed", "idle"}
+        assert run["error"] or run["outcome"]
+        assert world.pulls == []
+
+
+def test_a_missing_cli_is_said() -> None:
+    with World() as world, world.service(CLAUDE_CLI=str(world.directory / "nowhere")) as service:
+        run = service.wait(service.accept(world.ticket()))
+
+        assert run["status"] == "failed"
+        assert "There is no Claude Code at" in run["error"]
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_cli_is_resumed_in_its_session(how: signal.Signals) -> None:
+    with World() as world, world.service() as service:
+        with world.model.gate(lambda r: IMPLEMENT in r.prompt and len(r.messages) > 2) as gate:
+            run_id = service.accept(world.ticket())
+            gate.wait()
+            end(clis(world, but=service.pid), how)
+        run = service.wait(run_id)
+
+        assert run["status"] == "pr_opened"
+        assert len({request.session_id for request in world.asked(IMPLEMENT)}) == 1
+        assert any(event["kind"] == "turn.resumed" for event in service.events(run_id))
+
+
+def test_two_people_who_push_in_between_lose_nothing() -> None:
+    with World() as world, world.service() as service:
+        with world.git.gate(lambda r: r.is_push) as gate:
+            run_id = service.accept(world.ticket())
+            gate.wait()
+            world.git.commit_as_human(REPOSITORY, "ticket/proj-1", {"notes.txt": "by hand\n"}, "A note")
+        run = service.wait(run_id)
+
+        assert (run["status"], run["error"]) == ("pr_opened", None)
+        assert world.git.file(REPOSITORY, "ticket/proj-1", "notes.txt") == "by hand\n"
+        assert world.git.file(REPOSITORY, "ticket/proj-1", "src/toggle.txt") == "toggle\n"
+        assert "A note" in "\n".join(world.git.log(REPOSITORY, "ticket/proj-1"))
+
+
+def test_a_change_that_is_empty_opens_nothing_and_says_so() -> None:
+    with World({IMPLEMENT: [Reply("It is there already.")]}) as world, world.service() as service:
+        run = service.wait(service.accept(world.ticket()))
+
+        assert (run["status"], run["error"]) == ("idle", None)
+        assert "No changes" in run["outcome"]
+        assert "It is there already." in run["outcome"]
+        assert world.pulls == []
+        assert "ticket/proj-1" not in world.git.heads(REPOSITORY)
+
+
+def end(pids: list[int], how: signal.Signals) -> None:
+    for pid in pids:
+        os.kill(pid, how)
+    give_up = time.monotonic() + 10
+    while any(map(lives, pids)) and time.monotonic() < give_up:
+        time.sleep(0.01)
+
+
+def lives(pid: int) -> bool:
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def clis(world: World, *, but: int) -> list[int]:
+    """Claude Code processes that work in a worktree."""
+    worktrees = str(world.workspace / "worktrees")
+    found = [pid for pid in processes_in(world.directory) if pid != but]
+    return [pid for pid in found if os.readlink(f"/proc/{pid}/cwd").startswith(worktrees)]

@@ -1,0 +1,77 @@
+"""The real SDK and CLI, against the stand-in of the Messages API."""
+
+import uuid
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.models import EventKind
+from app.services.claude_code.base import Prompt, SessionRef
+from app.services.claude_code.client import ClaudeCodeClient
+from app.services.claude_code.options import BUNDLED_CLI, CliSettings
+from tests.fakes.messages_api import API_KEY, MessagesApi
+
+
+class Told:
+    """What a turn told, as it told it."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[EventKind, Mapping[str, Any]]] = []
+
+    async def __call__(self, kind: EventKind, payload: Mapping[str, Any]) -> None:
+        self.events.append((kind, payload))
+
+    def of(self, kind: EventKind) -> list[Mapping[str, Any]]:
+        """The payloads of one kind."""
+        return [payload for told, payload in self.events if told is kind]
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+def model() -> Iterator[MessagesApi]:
+    with MessagesApi() as api:
+        yield api
+
+
+@pytest.fixture
+def cli(model: MessagesApi, tmp_path: Path) -> CliSettings:
+    return CliSettings(
+        cli=BUNDLED_CLI,
+        state=tmp_path / "claude",
+        model="claude-sonnet-4-6",
+        idle_s=30,
+        retries=1,
+        credential=("ANTHROPIC_API_KEY", API_KEY),
+        base_url=model.url,
+    )
+
+
+@pytest.fixture
+async def claude(cli: CliSettings) -> AsyncIterator[ClaudeCodeClient]:
+    client = ClaudeCodeClient(cli=cli, limit=2)
+    await client.start()
+    yield client
+    await client.stop()
+
+
+@pytest.fixture
+def worktree(tmp_path: Path) -> Path:
+    directory = tmp_path / "worktree"
+    directory.mkdir()
+    return directory
+
+
+def prompt(text: str) -> Prompt:
+    """A prompt that nobody asked before."""
+    return Prompt(id=str(uuid.uuid4()), text=text)
+
+
+def session(directory: Path) -> SessionRef:
+    """A session that does not exist yet."""
+    return SessionRef(id=str(uuid.uuid4()), directory=directory)

@@ -1,0 +1,219 @@
+"""Sessions with the real CLI: spare, resume, limit, silence."""
+
+import asyncio
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from app.errors import SessionLost, WorkFailed
+from app.models import EventKind
+from app.services.claude_code.base import SessionRef
+from app.services.claude_code.client import ClaudeCodeClient
+from app.services.claude_code.options import CliSettings
+from tests.fakes.messages_api import MessagesApi
+from tests.fakes.scripts import Reply, bash, conversation, read_file, write_file
+from tests.services.claude_code.conftest import Told, prompt, session
+
+
+async def test_a_turn_writes_files_and_tells_what_happened(
+    claude: ClaudeCodeClient, model: MessagesApi, worktree: Path, told: Told
+) -> None:
+    model.script = conversation({"add": [Reply("On it.", tools=[write_file("a.txt", "a\n")]), Reply("Added a.txt.")]})
+    turn = await claude.run_implementation(session(worktree), prompt("add a file"), told)
+
+    assert (turn.text, turn.finished) == ("Added a.txt.", True)
+    assert (worktree / "a.txt").read_text() == "a\n"
+    assert [payload["text"] for payload in told.of(EventKind.TEXT)] == ["On it.", "Added a.txt."]
+    (call,), (returned,) = told.of(EventKind.TOOL_CALLED), told.of(EventKind.TOOL_RETURNED)
+    assert (call["name"], call["id"], returned["failed"]) == ("Write", returned["id"], False)
+    assert turn.session_cost_usd > 0
+
+
+async def test_a_spare_that_moves_in_asks_exactly_what_a_fresh_process_asks(
+    claude: ClaudeCodeClient, cli: CliSettings, model: MessagesApi, worktree: Path, told: Told
+) -> None:
+    (worktree / ".git").mkdir()
+    for _ in range(100):  # the spare opens in the background
+        await asyncio.sleep(0.05)
+        spare_id = await claude.reserve()
+        if (cli.state / spare_id).exists():
+            break
+    await claude.run_implementation(SessionRef(id=spare_id, directory=worktree), prompt("hello"), told)
+    await claude.run_implementation(session(worktree), prompt("hello"), told)
+
+    moved, fresh = (without_ids(request.json) for request in model.requests)
+    assert moved == fresh
+    assert str(worktree) in json.dumps(moved)
+
+
+async def test_a_session_goes_on_in_one_process_and_each_request_begins_with_the_one_before(
+    claude: ClaudeCodeClient, model: MessagesApi, worktree: Path, told: Told
+) -> None:
+    model.script = conversation(
+        {"first": [Reply("", tools=[write_file("a.txt", "a\n")]), Reply("one")], "second": [Reply("two")]}
+    )
+    author = session(worktree)
+    await claude.run_implementation(author, prompt("first"), told)
+    await claude.run_implementation(author, prompt("second"), told)
+
+    bodies = [request.json for request in model.requests]
+    assert len({json.dumps([body["system"], body["tools"]]) for body in bodies}) == 1
+    for before, after in zip(bodies, bodies[1:], strict=False):
+        kept = without_marks(after["messages"][: len(before["messages"])])
+        assert kept == without_marks(before["messages"])
+
+
+async def test_a_session_is_resumed_by_another_service(
+    claude: ClaudeCodeClient, cli: CliSettings, model: MessagesApi, worktree: Path, told: Told
+) -> None:
+    author = session(worktree)
+    await claude.run_implementation(author, prompt("remember this"), told)
+    await claude.stop()
+    other = ClaudeCodeClient(cli=cli, limit=1)
+    try:
+        assert await other.remembers(author.id)
+        await other.run_implementation(author, prompt("what was it"), told)
+    finally:
+        await other.stop()
+
+    assert [text for _, text in model.requests[-1].prompts] == ["remember this", "what was it"]
+
+
+async def test_a_prompt_that_was_answered_is_not_asked_again(
+    claude: ClaudeCodeClient, model: MessagesApi, worktree: Path, told: Told
+) -> None:
+    author, asked = session(worktree), prompt("only once")
+    first = await claude.run_implementation(author, asked, told)
+    await claude.close(author.id)
+    again = await claude.run_implementation(author, asked, told)
+
+    assert again.text == first.text
+    assert len(model.requests) == 1
+
+
+async def test_a_process_that_dies_is_resumed_and_the_turn_goes_on(
+    claude: ClaudeCodeClient, model: MessagesApi, worktree: Path, told: Told
+) -> None:
+    model.script = conversation({"add": [Reply("", tools=[write_file("a.txt", "a\n")]), Reply("Added.")]})
+    with model.gate(lambda request: len(request.messages) > 2) as gate:
+        turn = asyncio.create_task(claude.run_implementation(session(worktree), prompt("add a file"), told))
+        await asyncio.to_thread(gate.wait)
+        for pid in children_in(worktree):
+            os.kill(pid, signal.SIGKILL)
+    assert (await turn).text == "Added."
+    assert len(told.of(EventKind.TURN_RESUMED)) == 1
+    assert len([call for call in told.of(EventKind.TOOL_CALLED) if call["name"] == "Write"]) == 1
+
+
+async def test_a_silent_model_is_interrupted_and_asked_to_go_on(
+    cli: CliSettings, model: MessagesApi, worktree: Path, told: Told
+) -> None:
+    model.fault("hang_mid_stream")
+    claude = ClaudeCodeClient(cli=cli.model_copy(update={"idle_s": 1.0}), limit=1)
+    try:
+        turn = await claude.run_implementation(session(worktree), prompt("hello"), told)
+    finally:
+        await claude.stop()
+    assert turn.text == "OK"
+    assert "said nothing for 1 s" in told.of(EventKind.TURN_RESUMED)[0]["reason"]
+
+
+async def test_a_model_that_stays_silent_fails_the_turn(
+    cli: CliSettings, model: MessagesApi, worktree: Path, told: Told
+) -> None:
+    model.fault("hang_before_headers", times=None)
+    claude = ClaudeCodeClient(cli=cli.model_copy(update={"idle_s": 0.5}), limit=1)
+    try:
+        with pytest.raises(SessionLost, match="went silent 4 times"):
+            await claude.run_implementation(session(worktree), prompt("hello"), told)
+    finally:
+        await claude.stop()
+
+
+async def test_a_tool_that_takes_its_time_is_no_silence(
+    cli: CliSettings, model: MessagesApi, worktree: Path, told: Told
+) -> None:
+    slow = bash("python3 -c 'import time; time.sleep(2.5)'")
+    model.script = conversation({"build": [Reply("", tools=[slow]), Reply("Built.")]})
+    claude = ClaudeCodeClient(cli=cli.model_copy(update={"idle_s": 1.5}), limit=1)
+    try:
+        turn = await claude.run_implementation(session(worktree), prompt("build it"), told)
+    finally:
+        await claude.stop()
+    assert turn.text == "Built."
+    assert told.of(EventKind.TURN_RESUMED) == []
+
+
+async def test_where_no_process_may_be_added_the_author_makes_room_for_the_reviewer(
+    cli: CliSettings, model: MessagesApi, worktree: Path, told: Told
+) -> None:
+    claude = ClaudeCodeClient(cli=cli, limit=1)
+    author, reviewer = session(worktree), session(worktree)
+    try:
+        await claude.run_implementation(author, prompt("first"), told)
+        assert len(children_in(worktree)) == 1
+        with model.gate(lambda request: "review" in request.prompt) as gate:
+            review = asyncio.create_task(claude.run_code_review(reviewer, prompt("review"), told, beside=author.id))
+            await asyncio.to_thread(gate.wait)
+            assert len(children_in(worktree)) == 1
+        await review
+        await claude.run_implementation(author, prompt("second"), told)
+    finally:
+        await claude.stop()
+    assert [text for _, text in model.requests[-1].prompts] == ["first", "second"]
+    assert children_in(worktree) == []
+
+
+async def test_the_reviewer_can_read_and_nothing_else(
+    claude: ClaudeCodeClient, model: MessagesApi, worktree: Path, told: Told
+) -> None:
+    (worktree / "a.txt").write_text("a\n")
+    model.script = conversation(
+        {
+            "review": [
+                Reply("", tools=[read_file("a.txt"), write_file("b.txt", "b\n"), bash("touch c.txt")]),
+                Reply("Done."),
+            ]
+        }
+    )
+    await claude.run_code_review(session(worktree), prompt("review"), told, beside="nobody")
+
+    assert model.requests[0].tools == {"Read", "Glob", "Grep"}
+    names = {call["id"]: call["name"] for call in told.of(EventKind.TOOL_CALLED)}
+    outcomes = {names[returned["id"]]: returned["failed"] for returned in told.of(EventKind.TOOL_RETURNED)}
+    assert outcomes == {"Read": False, "Write": True, "Bash": True}
+    assert sorted(path.name for path in worktree.iterdir()) == ["a.txt"]
+
+
+async def test_a_refused_credential_is_said_at_once(cli: CliSettings, worktree: Path, told: Told) -> None:
+    claude = ClaudeCodeClient(cli=cli.model_copy(update={"credential": ("ANTHROPIC_API_KEY", "wrong")}), limit=1)
+    try:
+        with pytest.raises(WorkFailed, match="Check ANTHROPIC_API_KEY"):
+            await claude.run_implementation(session(worktree), prompt("hello"), told)
+    finally:
+        await claude.stop()
+
+
+def without_ids(body: dict[str, object]) -> dict[str, object]:
+    """A request without what names its session."""
+    return {name: value for name, value in body.items() if name != "metadata"}
+
+
+def without_marks(messages: list[dict[str, object]]) -> object:
+    """Messages without the marks that say up to where the cache goes."""
+    return json.loads(json.dumps(messages).replace(', "cache_control": {"type": "ephemeral"}', ""))
+
+
+def children_in(directory: Path) -> list[int]:
+    """Processes that work in a directory."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and (entry / "cwd").readlink() == directory:
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
