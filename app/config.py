@@ -170,6 +170,8 @@ def load_settings(**overrides: object) -> Settings:
         faults = [f"{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors()]
         message = f"Settings cannot be understood. {'; '.join(faults)}. See .env.example."
         raise ConfigurationError(message) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f".env cannot be read: {error}. Mend the file, or take it away.") from error
 
 
 @lru_cache

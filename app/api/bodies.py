@@ -11,7 +11,7 @@ MOST_BYTES = 1 << 20
 async def limited_body(request: Request) -> bytes:
     """The raw body. Raises TooLarge over 1 MiB, without reading on."""
     declared = request.headers.get("content-length", "0")
-    if declared.isdigit() and int(declared) > MOST_BYTES:
+    if declared.isascii() and declared.isdigit() and int(declared) > MOST_BYTES:
         raise TooLarge(MOST_BYTES)
     body = bytearray()
     async for chunk in request.stream():
@@ -21,8 +21,8 @@ async def limited_body(request: Request) -> bytes:
     return bytes(body)
 
 
-def as_invalid_input(error: ValidationError, *, root: str = "") -> InvalidInput:
+def as_invalid_input(error: ValidationError) -> InvalidInput:
     """The first fault of a validation, with its place in the body."""
     fault = error.errors(include_url=False, include_input=False)[0]
-    place = ".".join(str(part) for part in (*([root] if root else []), *fault["loc"])) or "body"
+    place = ".".join(str(part) for part in fault["loc"]) or "body"
     return InvalidInput(place, fault["msg"].removeprefix("Value error, "))

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from rich.console import Console
 
 from app import logger
-from app.cli.findings import Finding, Mark, Trial, tool_trials, trials
+from app.cli.findings import Finding, Mark, findings_of, tool_trials, trials
 from app.cli.foreground import LOG_LEVEL
 from app.cli.terminal import Lines, make_console, one_line
 from app.config import load_settings
@@ -31,32 +31,25 @@ def check(*, ask_model: bool, as_json: bool) -> int:
 
 
 async def _check(console: Console, *, ask_model: bool, quiet: bool) -> Sequence[Finding]:
-    try:
-        settings = load_settings()
-    except ConfigurationError as error:
-        first = Finding("settings", Mark.FAILED, error.message)
-        planned = list(tool_trials(offline=False))
-    else:
-        first = Finding("settings", Mark.OK, "every variable is understood")
-        planned = list(trials(settings, ask_model=ask_model))
     findings = []
-    async for finding in _tried(first, planned):
+    async for finding in _findings(ask_model=ask_model):
         findings.append(finding)
         if not quiet:
             _show(Lines(console), finding)
     return findings
 
 
-async def _tried(first: Finding, planned: Sequence[Trial]) -> AsyncIterator[Finding]:
-    """Findings in their order. The trials run side by side, because each waits for something else."""
-    tasks = [asyncio.create_task(trial.finding()) for trial in planned]
-    yield first
-    for trial, task in zip(planned, tasks, strict=True):
-        await asyncio.wait({task})
-        if (error := task.exception()) is None:
-            yield task.result()
-        else:  # the other findings are still worth having
-            yield Finding(trial.name, Mark.FAILED, f"broke with {type(error).__name__}: {error}; please report this.")
+async def _findings(*, ask_model: bool) -> AsyncIterator[Finding]:
+    try:
+        settings = load_settings()
+    except ConfigurationError as error:
+        yield Finding("settings", Mark.FAILED, error.message)
+        planned = tool_trials(offline=False)
+    else:
+        yield Finding("settings", Mark.OK, "every variable is understood")
+        planned = trials(settings, ask_model=ask_model)
+    async for finding in findings_of(planned):
+        yield finding
 
 
 def _show(lines: Lines, finding: Finding) -> None:

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app import logger
 from app.cli.foreground import LOG_LEVEL, interruptions, started, work_on
@@ -35,13 +35,15 @@ _PREFIX = "auto-code-demo-"
 _PULL_REQUEST_OPENED, _NO_PULL_REQUEST = 0, 1
 
 _OF_LIVE_CLAUDE = (
-    "anthropic_api_key", "claude_code_oauth_token", "anthropic_base_url", "claude_model", "claude_idle_timeout_s",
-    "claude_max_retries",
+    "anthropic_api_key", "claude_code_oauth_token", "anthropic_base_url", "claude_model", "claude_cli",
+    "claude_idle_timeout_s", "claude_max_retries",
 )  # fmt: skip
 
 
 class _DemoSettings(Settings):
     """Settings that are only what they are given: no environment, no `.env`."""
+
+    model_config = SettingsConfigDict(env_file=None)
 
     @classmethod
     def settings_customise_sources(
@@ -64,10 +66,8 @@ def demo(*, live: bool, keep: bool, serve: bool) -> int:
         )
     logger.configure(LOG_LEVEL, stream=sys.stderr)
     with _directory(keep=keep) as directory:
-        show = _Show(directory, operator=operator, live=live)
-        run = asyncio.run(show.run(serve=serve))
-        if keep:
-            show.lines.line(f"\nKept: {directory}. See the change with: git -C {show.repository} log -p {BRANCH}")
+        demo = _Demo(directory, operator=operator, live=live, keep=keep)
+        run = asyncio.run(demo.run(serve=serve))
     return _PULL_REQUEST_OPENED if run.status is RunStatus.PR_OPENED else _NO_PULL_REQUEST
 
 
@@ -89,27 +89,28 @@ def _directory(*, keep: bool) -> Iterator[Path]:
         yield Path(name)
 
 
-class _Show:
+class _Demo:
     """One demo in its directory."""
 
-    def __init__(self, directory: Path, *, operator: Settings | None, live: bool) -> None:
-        self.lines = Lines(make_console())
-        self.repository = directory / "whisk"
+    def __init__(self, directory: Path, *, operator: Settings | None, live: bool, keep: bool) -> None:
+        self._lines = Lines(make_console())
+        self._repository = directory / "whisk"
         self._directory = directory
         self._operator = operator
         self._live = live
+        self._keep = keep
         self._settings = self._demo_settings(directory / "workspace")
         self._forge = OfflineForge()
 
     async def run(self, *, serve: bool) -> Run:
         """The ticket's run, and what it made; with `serve` the service stays up until it is interrupted."""
         self._introduce()
-        self.repository.mkdir()
-        await make_repository(self.repository, python=await self._python())
+        self._repository.mkdir()
+        await make_repository(self._repository, python=await self._python())
         runner = make_runner(self._settings, claude_code=self._claude_code(), forge=self._forge)
         with interruptions() as interrupted:
             async with self._serving(runner) if serve else started(runner):
-                progress = Progress(self.lines.console, worktree=self._settings.workspace_dir / "worktrees" / BRANCH)
+                progress = Progress(self._lines.console, worktree=self._settings.workspace_dir / "worktrees" / BRANCH)
                 run = await work_on(TICKET, runner=runner, progress=progress, interrupted=interrupted)
                 await self._show_result(run)
                 if serve and not interrupted.is_set():
@@ -124,7 +125,7 @@ class _Show:
             lent["claude_code_api_port"] = operator.claude_code_api_port
         return _DemoSettings(
             workspace_dir=workspace,
-            repo_url=str(self.repository),
+            repo_url=str(self._repository),
             log_level=LOG_LEVEL,
             pipeline_review=True,
             pipeline_lint=True,
@@ -145,24 +146,27 @@ class _Show:
 
     def _introduce(self) -> None:
         who = "the real Claude" if self._live else "a Claude that follows a script (its costs are made up)"
-        self.lines.line(("auto-code demo", "bold"))
-        self.lines.paragraphs(
+        self._lines.line(("auto-code demo", "bold"))
+        self._lines.paragraphs(
             f"A ticket becomes a pull request: real git, checks and database, {who}, and a GitHub that stays offline. "
-            f"Everything is in {self._directory}.",
+            f"Everything is in {self._directory}{'' if self._keep else ', which is removed at the end'}.",
             style="dim",
         )
-        self.lines.section(f"{TICKET.key}: {TICKET.summary}")
-        self.lines.paragraphs(TICKET.description)
-        self.lines.section("The run")
+        self._lines.section(f"{TICKET.key}: {TICKET.summary}")
+        self._lines.paragraphs(TICKET.description)
+        self._lines.section("The run")
 
     async def _show_result(self, run: Run) -> None:
-        show_ended(self.lines, run)
+        show_ended(self._lines, run)
         if run.status is RunStatus.PR_OPENED:
             env = environment(operator_environment())
-            done = await run_git("diff", f"main...{BRANCH}", cwd=self.repository, env=env)
-            show_patch(self.lines, done.text)
-            show_proposal(self.lines, self._forge.proposals[-1])
-        show_needs(self.lines, self._operator)
+            done = await run_git("diff", f"main...{BRANCH}", cwd=self._repository, env=env)
+            show_patch(self._lines, done.text)
+            show_proposal(self._lines, self._forge.proposals[-1])
+        show_needs(self._lines, self._operator)
+        if self._keep:
+            look = f"git -C {self._repository} log -p {BRANCH}"
+            self._lines.line(f"\nKept: {self._directory}. See the change with: {look}")
 
     @asynccontextmanager
     async def _serving(self, runner: Runner) -> AsyncIterator[None]:
@@ -175,6 +179,6 @@ class _Show:
 
     def _show_addresses(self, run: Run) -> None:
         port = self._settings.claude_code_api_port
-        self.lines.line("\nThe service is up with this run in it. Ctrl-C ends it.")
+        self._lines.line("\nThe service is up with this run in it. Ctrl-C ends it.")
         for path in ("/api/v1/runs", f"/api/v1/runs/{run.id}/events", "/health", "/docs"):
-            self.lines.line(("http://127.0.0.1:", "dim"), f"{port}{path}", indent=1)
+            self._lines.line(("http://127.0.0.1:", "dim"), f"{port}{path}", indent=1)

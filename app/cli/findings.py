@@ -7,7 +7,7 @@ for what is not there and need not be.
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -69,6 +69,17 @@ class Trial:
             return Finding(self.name, Mark.FAILED, f"gave no answer within {self.limit_s:.0f} s; try again later.")
         except OSError as error:
             return Finding(self.name, Mark.FAILED, f"the system refused: {error.strerror or error}.")
+
+
+async def findings_of(trials: Iterable[Trial]) -> AsyncIterator[Finding]:
+    """Findings in the order of their trials, which run side by side, because each waits for something else."""
+    tasks = {trial.name: asyncio.create_task(trial.finding()) for trial in trials}
+    for name, task in tasks.items():
+        await asyncio.wait({task})
+        if (error := task.exception()) is None:
+            yield task.result()
+        else:  # the other findings are still worth having
+            yield Finding(name, Mark.FAILED, f"broke with {type(error).__name__}: {error}; please report this.")
 
 
 def trials(settings: Settings, *, ask_model: bool) -> Iterator[Trial]:

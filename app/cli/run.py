@@ -13,7 +13,7 @@ from app.cli.progress import Progress
 from app.cli.result import show_ended
 from app.cli.terminal import Lines, make_console
 from app.config import Settings, load_settings
-from app.domain.naming import branch_of, is_ticket_key
+from app.domain.naming import LONGEST_KEY, branch_of, is_ticket_key
 from app.errors import ConfigurationError, InvalidInput
 from app.models import Run, RunStatus, Ticket
 from app.services.runner import make_runner
@@ -26,7 +26,7 @@ _LOCK_WAIT_S = 2.0
 def ticket_of(key: str, *, title: str, description: str | None, description_file: Path | None) -> Ticket:
     """The ticket that the command line describes. Raises InvalidInput naming the argument at fault."""
     if not is_ticket_key(key):
-        raise InvalidInput("KEY", f"{key!r} is no ticket key; it must be like PROJ-1")
+        raise InvalidInput("KEY", f"{key[:LONGEST_KEY]!r} is no ticket key; it must be like PROJ-1")
     if not title.strip():
         raise InvalidInput("--title", "must not be empty")
     if description is not None and description_file is not None:
@@ -34,7 +34,7 @@ def ticket_of(key: str, *, title: str, description: str | None, description_file
     text = description or ""
     if description_file is not None:
         text = _read(description_file)
-    return Ticket(key=key, summary=title.strip(), description=text.strip())
+    return Ticket(key=key, summary=_storable(title).strip(), description=_storable(text).strip())
 
 
 def run(ticket: Ticket, *, repo: str | None, options: Mapping[str, bool]) -> int:
@@ -81,7 +81,12 @@ def _read(file: Path) -> str:
         content = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:
         raise InvalidInput("--description-file", f"{file} cannot be read: {error.strerror}") from error
-    return content.decode(errors="replace").replace("\0", "")
+    return content.decode(errors="replace")
+
+
+def _storable(text: str) -> str:
+    """Without what no database takes: bytes of the command line that were no text, and null characters."""
+    return text.encode(errors="replace").decode().replace("\0", "")
 
 
 def _status(ended: Run) -> int:

@@ -1,9 +1,10 @@
 """Jira's webhook bodies: which ticket they are about, and what happened to it.
 
-Two shapes: with the issue under `issue` (system webhooks, Automation's Jira format and custom bodies) and with the issue at
-the top (Automation's own format). Everything else in a body is ignored.
+Two shapes: with the issue under `issue` (system webhooks, Automation's Jira format and custom bodies) and with the issue
+at the top (Automation's own format). Everything else in a body is ignored.
 """
 
+import re
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -16,16 +17,25 @@ from app.errors import InvalidInput
 from app.models import Ticket
 
 _LONGEST_SUMMARY = 1_000  # Jira's own limit is 255
+_HOST = re.compile(r"[\w.-]+(:\d+)?", re.ASCII)
 
 
 class _Fields(BaseModel):
     summary: Annotated[str, Field(max_length=_LONGEST_SUMMARY)]
-    description: str | dict[str, Any] | None = None
+    description: str = ""
+
+    @field_validator("description", mode="before")
+    @classmethod
+    def _as_text(cls, value: object) -> str:
+        try:
+            return to_text(value)
+        except InvalidInput as error:
+            raise ValueError(error.reason) from error
 
     @field_validator("summary", "description")
     @classmethod
-    def _no_null(cls, value: Any) -> Any:
-        if isinstance(value, str) and "\0" in value:
+    def _no_null(cls, value: str) -> str:
+        if "\0" in value:
             raise ValueError("must not contain a null character")
         return value
 
@@ -63,6 +73,13 @@ class JiraEvent(BaseModel):
 
     webhook_event: str | None = Field(None, alias="webhookEvent", max_length=200)
     changelog: _Changelog | None = None
+    issue: Any = None
+    fields: Any = None
+
+    @property
+    def issue_on_top(self) -> bool:
+        """The body is in Automation's own format."""
+        return self.issue is None and self.fields is not None
 
     def event(self) -> TrackerEvent:
         """In the words of every tracker."""
@@ -76,14 +93,8 @@ class JiraPayload(BaseModel):
     issue: _Issue
 
     def ticket(self) -> Ticket:
-        """The ticket. Raises InvalidInput for a description that cannot be read."""
-        fields = self.issue.fields
-        return Ticket(
-            key=self.issue.key,
-            summary=fields.summary,
-            description=to_text(fields.description),
-            url=_browse_url(self.issue.address, self.issue.key),
-        )
+        """The ticket."""
+        return _ticket(self.issue)
 
 
 class AutomationPayload(_Issue):
@@ -91,17 +102,20 @@ class AutomationPayload(_Issue):
 
     def ticket(self) -> Ticket:
         """The ticket, likewise."""
-        return JiraPayload.model_construct(issue=self).ticket()
+        return _ticket(self)
+
+
+def _ticket(issue: _Issue) -> Ticket:
+    fields, url = issue.fields, _browse_url(issue.address, issue.key)
+    return Ticket(key=issue.key, summary=fields.summary, description=fields.description, url=url)
 
 
 def _browse_url(address: str | None, key: str) -> str | None:
-    """The page for people, on the site that the issue's REST address names."""
-    if address is None:
-        return None
+    """The page for people, on the site that the issue's REST address names; None when it names none."""
     try:
-        parts = urlsplit(address)
-    except ValueError as error:
-        raise InvalidInput("issue.self", "must be a URL") from error
-    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        parts = urlsplit(address or "")
+    except ValueError:
+        return None
+    if parts.scheme not in {"http", "https"} or not _HOST.fullmatch(parts.netloc):
         return None
     return f"{parts.scheme}://{parts.netloc}/browse/{key}"

@@ -7,6 +7,7 @@ from app.models import GateReport, Run, StageStatus, Ticket
 
 _MOST_CHARS = 60_000  # GitHub takes 65,536
 _MOST_FOUND_CHARS = 2_000
+_MOST_LINE_CHARS = 120
 _MARKS = {
     StageStatus.PASSED: "✅ passed",
     StageStatus.WARNED: "⚠️ unclear",
@@ -14,9 +15,13 @@ _MARKS = {
     StageStatus.SKIPPED: "➖ nothing to run",
     StageStatus.RUNNING: "… running",
 }
-_MENTION = re.compile(r"(?<![\w`])@(?=\w)")
-_CLOSES = re.compile(r"\b(close[sd]?|fix(?:e[sd])?|resolve[sd]?)(\s*:?\s+)(#\d)", re.IGNORECASE)
-_IMAGE = re.compile(r"!\[([^\]]*)\]\([^)]*\)|<img\b[^>]*>", re.IGNORECASE)
+_GAP = "\N{ZERO WIDTH SPACE}"
+_MENTION = re.compile(r"(?<![A-Za-z0-9.])@(?=\w)")
+_CLOSES = re.compile(
+    r"\b((?:close[sd]?|fix(?:e[sd])?|resolve[sd]?)\s*:?\s+)(?=\S*#\d|GH-\d|https?://\S+/(?:issues|pull)/\d)",
+    re.IGNORECASE,
+)
+_LOADS = re.compile(r"<(?=/?(?:img|picture|source|video|audio|iframe|object|embed|svg)\b|!--)", re.IGNORECASE)
 
 
 def needs_draft(gates: Sequence[GateReport]) -> bool:
@@ -33,18 +38,18 @@ def pull_request_body(ticket: Ticket, run: Run, *, summary: str, gates: Sequence
     if summary.strip():
         parts.append(f"## What changed\n\n{neutral(summary.strip())}")
     parts.append(_table(gates, run))
-    parts += [_found(gate) for gate in gates if "\n" in gate.found or gate.status is StageStatus.FAILED]
+    parts += [_found(gate) for gate in gates if "\n" in gate.found.strip() or len(gate.found) > _MOST_LINE_CHARS]
     parts.append(f"<sub>auto-code · run `{run.id}`</sub>")
     body = "\n\n".join(parts)
     return body if len(body) <= _MOST_CHARS else f"{body[:_MOST_CHARS]}\n\n… (cut)"
 
 
 def neutral(text: str) -> str:
-    """The same words without what acts on GitHub: mentions, closing keywords, images, comments."""
-    text = _IMAGE.sub(lambda match: f"[image: {match.group(1) or 'removed'}]", text)
-    text = text.replace("<!--", "&lt;!--")
-    text = _MENTION.sub("@\N{ZERO WIDTH SPACE}", text)
-    return _CLOSES.sub(lambda match: f"{match.group(1)}{match.group(2)}\N{ZERO WIDTH SPACE}{match.group(3)}", text)
+    """The same words without what acts at the forge: mentions, closing keywords, images (which become links), comments."""
+    text = text.replace("![", f"!{_GAP}[").replace("&#", "&amp;#")
+    text = _LOADS.sub(f"<{_GAP}", text)
+    text = _MENTION.sub(f"@{_GAP}", text)
+    return _CLOSES.sub(rf"\g<1>{_GAP}", text)
 
 
 def duration(seconds: float) -> str:
@@ -54,9 +59,9 @@ def duration(seconds: float) -> str:
 
 
 def _table(gates: Sequence[GateReport], run: Run) -> str:
-    rows = ["## Gates", "", "| gate | result | fixed | time | turns | cost |", "|---|---|---|---|---|---|"]
+    rows = ["## Gates", "", "| gate | result | found | fixed | time | turns | cost |", "|---|---|---|---|---|---|---|"]
     rows += [
-        f"| {gate.gate} | {_MARKS[gate.status]} | {f'{gate.rounds}×' if gate.rounds else '–'} "
+        f"| {gate.gate} | {_MARKS[gate.status]} | {_line(gate.found)} | {f'{gate.rounds}×' if gate.rounds else '–'} "
         f"| {duration(gate.duration_s)} | {gate.turns or '–'} | {_dollars(gate.cost_usd)} |"
         for gate in gates
     ]
@@ -65,6 +70,12 @@ def _table(gates: Sequence[GateReport], run: Run) -> str:
     cached = f", {round(100 * tokens.cache_read / total)} % of input from cache" if total else ""
     rows += ["", f"Whole run so far: {_dollars(run.cost_usd)}, {tokens.output:,} output tokens{cached}."]
     return "\n".join(rows if gates else ["## Cost", "", rows[-1]])
+
+
+def _line(found: str) -> str:
+    """The first line of what was found, as a cell of a table."""
+    first = found.strip().partition("\n")[0]
+    return neutral(first if len(first) <= _MOST_LINE_CHARS else f"{first[:_MOST_LINE_CHARS]}…").replace("|", "\\|")
 
 
 def _found(gate: GateReport) -> str:

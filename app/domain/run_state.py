@@ -20,6 +20,11 @@ def may_move(current: RunStatus, to: RunStatus) -> bool:
     return to in _MOVES[current]
 
 
+def may_retry(status: RunStatus) -> bool:
+    """Whether people may have the work of a run done once more: it ended, and left no pull request."""
+    return status in {RunStatus.FAILED, RunStatus.IDLE}
+
+
 def has_ended(status: RunStatus) -> bool:
     """Whether nothing more happens in a run of this status."""
     return status not in ACTIVE

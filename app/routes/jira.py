@@ -1,20 +1,22 @@
 """The door for Jira: a webhook comes in, the ticket is stored and queued, and only then is the answer 202."""
 
 import hashlib
+from typing import TypeVar
 
 from fastapi import APIRouter, Request, Response
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from slowapi import Limiter
 from starlette.responses import JSONResponse
 
 from app.api.bodies import as_invalid_input, limited_body
 from app.api.dependencies import RunnerDep, SettingsDep
 from app.api.security import check_webhook
-from app.domain.eligibility import TrackerEvent, reason_to_ignore
+from app.domain.eligibility import reason_to_ignore
 from app.domain.jira_payload import AutomationPayload, JiraEvent, JiraPayload
-from app.errors import InvalidInput
-from app.models import Receipt, Ticket, Trigger
+from app.models import Receipt, Trigger
 from app.services.runner import Delivery
+
+Shape = TypeVar("Shape", bound=BaseModel)
 
 
 def make_router(limiter: Limiter, rate: str) -> APIRouter:
@@ -30,34 +32,21 @@ def make_router(limiter: Limiter, rate: str) -> APIRouter:
         check_webhook(
             settings, token=headers.get("x-webhook-token"), signature=headers.get("x-hub-signature"), body=body
         )
-        if (reason := reason_to_ignore(_event(body))) is not None:
+        event = _read(JiraEvent, body)
+        if (reason := reason_to_ignore(event.event())) is not None:
             return _answer(Receipt(status="ignored", reason=reason))
+        ticket = _read(AutomationPayload if event.issue_on_top else JiraPayload, body).ticket()
         delivery = Delivery(id=headers.get("x-atlassian-webhook-identifier"), digest=hashlib.sha256(body).hexdigest())
-        return _answer(await runner.handle_ticket(_ticket(body), trigger=Trigger.WEBHOOK, delivery=delivery))
+        return _answer(await runner.handle_ticket(ticket, trigger=Trigger.WEBHOOK, delivery=delivery))
 
     return router
 
 
-def _event(body: bytes) -> TrackerEvent:
+def _read(shape: type[Shape], body: bytes) -> Shape:
     try:
-        return JiraEvent.model_validate_json(body).event()
+        return shape.model_validate_json(body)
     except ValidationError as error:
         raise as_invalid_input(error) from error
-
-
-def _ticket(body: bytes) -> Ticket:
-    try:
-        return JiraPayload.model_validate_json(body).ticket()
-    except ValidationError as error:
-        missing = as_invalid_input(error)
-        if missing.field != "issue":
-            raise missing from error
-    try:
-        return AutomationPayload.model_validate_json(body).ticket()
-    except ValidationError as error:
-        fault = as_invalid_input(error)
-        # A body with neither shape is told about the usual one.
-        raise (fault if fault.field.startswith("fields") else InvalidInput("issue", "is missing")) from error
 
 
 def _answer(receipt: Receipt) -> Response:

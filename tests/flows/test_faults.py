@@ -17,7 +17,7 @@ from tests.flows.world import IMPLEMENT, REPOSITORY, World
 Fault = Callable[[World], None]
 
 
-def model(kind: int | str, times: int | None = 1, **headers: str) -> Fault:
+def model(kind: int | str, times: int | None = 1, headers: dict[str, str] | None = None) -> Fault:
     """Something goes wrong with model requests after the first."""
     return lambda world: world.model.fault(kind, times=times, when=lambda r: IMPLEMENT in r.prompt, headers=headers)
 
@@ -35,7 +35,7 @@ def forge(kind: int | str, times: int | None = 1, *, opening: bool = False) -> F
 
 
 PASSING: dict[str, Fault] = {
-    "model 429 with retry-after": model(429, **{"retry-after": "1"}),
+    "model 429 with retry-after": model(429, headers={"retry-after": "1"}),
     "model 529": model(529),
     "model 500 beyond the CLI's own tries": model(500, times=4),
     "model cut in mid-stream": model("cut_mid_stream"),

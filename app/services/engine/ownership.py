@@ -80,11 +80,18 @@ class FileOwnership(Ownership):
             self._file = None
 
     async def _try(self) -> bool:
-        self._file = self._file or self._path.open("w")
+        self._file = self._file or self._opened()
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
         return False
+
+    def _opened(self) -> TextIO:
+        try:
+            return self._path.open("w")
+        except OSError as error:
+            message = f"{self._path} cannot be written: {error.strerror}. Let the service's user write WORKSPACE_DIR."
+            raise ConfigurationError(message) from error
 
     def _refusal(self) -> str:
         return (

@@ -14,6 +14,7 @@ from app.services.github.failures import gh_failed
 from app.services.github.forge import Forge, Found, Proposal
 from app.services.github.remote import Remote
 
+_GOOD_GH = (2, 82, 1)  # before it some of gh's commands ask GitHub for what it no longer has
 _LIMIT_S = 60.0
 _LONGEST_TITLE = 256
 _LONGEST_BODY = 65_536
@@ -78,7 +79,7 @@ class GhForge(Forge):
         repository = await self._api(remote, f"read {remote.slug} at {self._host(remote)}", f"repos/{remote.slug}")
         if not (repository.get("permissions") or {}).get("push"):
             raise WorkFailed(f"GH_TOKEN may read {remote.slug} but not push to it; give it write access.")
-        return f"{' '.join(version.text.split()[:3])}, may push to {remote.slug}"
+        return f"gh {_version(version.text)}, may push to {remote.slug}"
 
     async def _create(self, remote: Remote, proposal: Proposal, *, draft: bool) -> Completed:
         flags = ["--repo", f"{self._host(remote)}/{remote.slug}", "--head", proposal.branch, "--base", proposal.base]
@@ -137,6 +138,13 @@ def _found(pull: Mapping[str, Any], remote: Remote) -> Found:
         created=False,
     )
     return Found(request, title=pull["title"], body=pull.get("body") or "")
+
+
+def _version(text: str) -> str:
+    words = text.split()
+    version = words[2] if len(words) > 2 else "?"  # noqa: PLR2004 - "gh version 2.102.0 (2026-09-30)"
+    numbers = tuple(int(part) for part in re.findall(r"\d+", version))
+    return version if numbers >= _GOOD_GH else f"{version} (old: install {'.'.join(map(str, _GOOD_GH))} or later)"
 
 
 def _title(proposal: Proposal) -> str:

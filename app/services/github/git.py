@@ -113,11 +113,22 @@ async def run_git(
 
 
 class Git:
-    """Runs git on one clone, on its private directory and on the network. Failures raise, unless `check` is false."""
+    """Runs git on one clone, on its private directory and on the network. Failures raise, unless `check` is false.
+
+    `clone_config` is what the clone's configuration shall be; None where the clone is a person's own.
+    """
 
     def __init__(
-        self, *, clone: Path, private: Path, remote: Remote, token: str | None, operator: Mapping[str, str]
+        self,
+        *,
+        clone: Path,
+        clone_config: str | None,
+        private: Path,
+        remote: Remote,
+        token: str | None,
+        operator: Mapping[str, str],
     ) -> None:
+        self._clone_config = clone_config
         self.clone_dir = clone
         self.private_dir = private
         self.remote = remote
@@ -129,8 +140,14 @@ class Git:
 
     async def clone(self, *args: str | Path, stdin: bytes = b"", check: bool = True) -> Completed:
         """A command on the clone's references and worktree list. None that touches files may run here."""
+        self.restore_config()
         env = environment(self._operator, variables={"GIT_DIR": self.clone_dir})
         return self._checked(await run_git(*args, cwd=self.private_dir, env=env, stdin=stdin), args, check=check)
+
+    def restore_config(self) -> None:
+        """Undo what agents wrote into the configuration of our clone; a person's own is theirs."""
+        if self._clone_config is not None:
+            write_whole(self.clone_dir / "config", self._clone_config)
 
     async def private(
         self, *args: str | Path, desk: Desk | None = None, stdin: bytes = b"", check: bool = True
@@ -173,8 +190,20 @@ class Git:
         if self._token and scheme in {"http", "https"}:
             scope = f"{scheme}://{parts.netloc.rpartition('@')[2]}/"
             config[f"http.{scope}.extraHeader"] = f"Authorization: Basic {_basic(self._token)}"
-            config["credential.helper"] = config[f"credential.{scope}.helper"] = ""
+            config["credential.helper"] = ""  # ours or none: no helper is asked what else there is
         return environment(self._operator, config=config, protocol=scheme, variables=self._private)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Have `text` in a file, where it is not there already; never half of it."""
+    try:
+        if not path.is_symlink() and path.read_text() == text:
+            return
+    except (OSError, ValueError):
+        pass
+    draft = path.with_name(f"{path.name}.auto-code")
+    draft.write_text(text)
+    draft.replace(path)
 
 
 def _basic(token: str) -> str:

@@ -7,7 +7,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.models import Workspace
-from app.services.github.git import Desk
+from app.services.github.git import Desk, write_whole
 
 
 class Record(BaseModel):
@@ -48,9 +48,7 @@ class Records:
         """Keep a record, whole or not at all."""
         path = self._home(record.workspace.branch) / "record.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(".new")
-        draft.write_text(record.model_dump_json())
-        draft.replace(path)
+        write_whole(path, record.model_dump_json())
 
     def forget(self, branch: str) -> None:
         """Drop the record and the index of a branch."""

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from app.errors import BranchMoved, ConfigurationError, WorkFailed
 from app.process import Completed
-from app.services.github.git import Git, environment, run_git
-from app.services.github.remote import Remote, parse_remote
+from app.services.github.git import Git, environment, run_git, write_whole
+from app.services.github.remote import parse_remote
 from app.services.github.worktrees import remove_tree
 
 Heads = Mapping[str, str]
@@ -100,10 +100,13 @@ async def open_repository(
     if repo_url:
         remote = parse_remote(repo_url, with_token=bool(token))
         clone = places.clone / ".git"
+        config = _CLONE_CONFIG.format(url=remote.url)
         _unlock(clone)  # in a person's own repository a lock may be theirs
+        clone.mkdir(parents=True, exist_ok=True)
+        write_whole(clone / "config", config)  # before git reads what agents may have put there
         await _initialised(operator, "--initial-branch=main", places.clone, cwd=places.root)
-        _restore_config(clone, remote)
     else:
+        config = None
         clone, url = await _found(repo_dir, operator)
         remote = parse_remote(url, with_token=bool(token))
     _unlock(places.private)
@@ -111,7 +114,7 @@ async def open_repository(
     await _initialised(operator, "--bare", places.private, cwd=places.root)
     if (clone / "shallow").is_file() and not (places.private / "shallow").exists():
         shutil.copyfile(clone / "shallow", places.private / "shallow")
-    git = Git(clone=clone, private=places.private, remote=remote, token=token, operator=operator)
+    git = Git(clone=clone, clone_config=config, private=places.private, remote=remote, token=token, operator=operator)
     if is_new:
         await _seeded(git, base)
     return git
@@ -122,13 +125,6 @@ async def _initialised(operator: Mapping[str, str], *args: str | Path, cwd: Path
     done = await run_git("init", "--quiet", "--template=", *args, cwd=cwd, env=env)
     if not done.ok:
         raise WorkFailed(f"Could not make {args[-1]}: {done.error_text.strip()}")
-
-
-def _restore_config(clone: Path, remote: Remote) -> None:
-    """Undo what agents of earlier runs may have written into the clone's configuration."""
-    draft = clone / "config.auto-code"
-    draft.write_text(_CLONE_CONFIG.format(url=remote.url))
-    draft.replace(clone / "config")
 
 
 async def _found(repo_dir: Path, operator: Mapping[str, str]) -> tuple[Path, str]:

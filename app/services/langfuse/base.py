@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 from app.models import Job, Outcome, Turn
 
-
 EndTurn = Callable[[Turn], None]
 
 

@@ -67,6 +67,7 @@ class Runner(ABC):
 
     @abstractmethod
     async def retry_run(self, run_id: str) -> Receipt:
-        """A new run of the same ticket that goes on from the kept work. Raises NotFound, or Conflict when the run has not
-        failed or been stopped.
+        """A new run of the same ticket that goes on from the kept work; a `duplicate` while another one is active.
+
+        Raises NotFound, or Conflict when the run has not ended, or ended with a pull request.
         """

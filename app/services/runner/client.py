@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
 from app.domain.eligibility import delivery_names
-from app.domain.run_state import has_ended
+from app.domain.run_state import has_ended, may_retry
 from app.errors import Conflict, WorkFailed
 from app.logger import get_logger
 from app.models import Event, PipelineOptions, Receipt, Run, RunFilter, RunPage, RunStatus, Ticket, Trigger
@@ -17,8 +17,6 @@ from app.services.runner.run_workflow import run_workflow
 from app.services.store import Claim
 
 _log = get_logger(__name__)
-
-_RETRYABLE = frozenset({RunStatus.FAILED, RunStatus.IDLE})
 
 
 class TicketRunner(Runner):
@@ -99,8 +97,8 @@ class TicketRunner(Runner):
 
     async def retry_run(self, run_id: str) -> Receipt:
         run = await self._store.run(run_id)
-        if run.status not in _RETRYABLE:
-            raise Conflict(f"Run {run_id} is {run.status}; only a failed or stopped run can be retried.")
+        if not may_retry(run.status):
+            raise Conflict(f"Run {run_id} is {run.status}; only one that ended without a pull request can be retried.")
         job = await self._store.job(run_id)
         return await self.handle_ticket(job.ticket, trigger=run.trigger, options=job.options)
 

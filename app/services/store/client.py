@@ -1,13 +1,13 @@
 """The store over a database."""
 
 import asyncio
-import uuid
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from app.database import Database
@@ -25,22 +25,33 @@ from app.models import (
     RunStatus,
     StageName,
     StageStatus,
-    Ticket,
     Turn,
 )
-from app.services.store import migrations, rows, tables
+from app.services.store import claims, migrations, rows, tables
 from app.services.store.base import Claim, Enqueue, Store
 from app.services.store.following import follow
+from app.services.store.payloads import without_null
 from app.services.store.signals import Signals
 
 T = TypeVar("T")
 
+Body = Callable[[sa.Connection], T]
+"""What a transaction does."""
+
+_PATIENCE_S = 60.0
+_TRY_AGAIN_S = 0.5
+
 
 class DatabaseStore(Store):
-    """Writes in one thread on SQLite (it has one writer anyway), in several on Postgres; reads beside them."""
+    """Writes in one thread on SQLite (it has one writer anyway), in several on Postgres; reads beside them.
 
-    def __init__(self, *, database: Database) -> None:
+    What a run does waits up to `patience_s` seconds for a database that is away, so that a restart of it fails no run.
+    """
+
+    def __init__(self, *, database: Database, patience_s: float = _PATIENCE_S) -> None:
         self._database = database
+        self._patience_s = patience_s
+        self._stopped = False
         self._signals = Signals()
         self._writers = ThreadPoolExecutor(1 if database.embedded else 4, thread_name_prefix="store-write")
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="store-read")
@@ -49,28 +60,17 @@ class DatabaseStore(Store):
         await self._in(self._writers, lambda: migrations.upgrade(self._database))
 
     async def stop(self) -> None:
-        self._writers.shutdown(wait=True)
-        self._readers.shutdown(wait=True)
+        self._stopped = True
+        for pool in (self._writers, self._readers):
+            await asyncio.to_thread(pool.shutdown, wait=True)
+        self._database.close()
 
     async def check(self) -> None:
         await self._write(lambda connection: connection.execute(sa.text("SELECT 1")))
 
     async def claim(self, claim: Claim, enqueue: Enqueue) -> Receipt:
         def body(connection: sa.Connection) -> Receipt:
-            for name, since in claim.deliveries:
-                if (known := _delivered(connection, name, since)) is not None:
-                    return _duplicate(claim, known, "this request was taken already")
-            changed = _keep_ticket(connection, claim.ticket)
-            if (known := _active_run(connection, claim.ticket.key)) is not None:
-                if changed:
-                    rows.append(connection, known, EventKind.TICKET_UPDATED, {"summary": claim.ticket.summary})
-                return _duplicate(claim, known, f"{claim.ticket.key} is being worked on already")
-            run_id = str(uuid.uuid4())
-            _insert_run(connection, run_id, claim)
-            for name, _ in claim.deliveries:
-                _keep_delivery(connection, name, run_id)
-            enqueue(connection, run_id)
-            return Receipt(status="accepted", ticket=claim.ticket.key, run_id=run_id)
+            return claims.take(connection, claim, enqueue)
 
         try:
             receipt = await self._write(body)
@@ -119,7 +119,7 @@ class DatabaseStore(Store):
                 raise NotFound(f"There is no run {run_id}.")
             return rows.job_of(found)
 
-        return await self._read(body)
+        return await self._patiently(self._read, body)
 
     async def active(self) -> tuple[str, ...]:
         query = (
@@ -147,6 +147,7 @@ class DatabaseStore(Store):
                 values["started_at"] = rows.now()
             if has_ended(to):
                 values["ended_at"] = rows.now()
+                rows.cut_stages_short(connection, run, StageStatus.FAILED if error else StageStatus.WARNED)
             connection.execute(sa.update(tables.runs).where(tables.runs.c.id == run_id).values(**values))
             if error is not None:
                 rows.append(connection, run_id, EventKind.ERROR, {"message": error})
@@ -166,7 +167,7 @@ class DatabaseStore(Store):
                 connection.execute(sa.update(conversations).where(mine).values(session_id=session_id))
             return known or session_id
 
-        return await self._write(body)
+        return await self._patiently(self._write, body)
 
     async def forget_session(self, run_id: str) -> None:
         def body(connection: sa.Connection) -> None:
@@ -174,7 +175,7 @@ class DatabaseStore(Store):
             key = rows.lock_run(connection, run_id).ticket
             connection.execute(sa.update(conversations).where(conversations.c.ticket == key).values(session_id=None))
 
-        await self._write(body)
+        await self._patiently(self._write, body)
 
     async def append(
         self, run_id: str, kind: EventKind, payload: Mapping[str, Any], *, once: str | None = None
@@ -209,6 +210,7 @@ class DatabaseStore(Store):
 
     async def record_turn(self, run_id: str, name: str, turn: Turn) -> Turn:
         def body(connection: sa.Connection) -> Turn:
+            rows.lock_run(connection, run_id)
             if (known := _turn(connection, run_id, name)) is not None:
                 return known
             table = tables.turns
@@ -216,7 +218,7 @@ class DatabaseStore(Store):
             spent = connection.execute(before).scalar() or 0.0
             own = turn.model_copy(update={"cost_usd": round(max(0.0, turn.session_cost_usd - spent), 6)})
             row = {"run_id": run_id, "name": name, "session_id": turn.session_id, "at": rows.now()}
-            result = rows.without_null(own.model_dump(mode="json"))
+            result = without_null(own.model_dump(mode="json"))
             connection.execute(sa.insert(table).values(**row, session_cost_usd=turn.session_cost_usd, result=result))
             told = {"turn": name, "turns": own.turns, "duration_s": own.duration_s, "finished": own.finished}
             told |= {"cost_usd": own.cost_usd, "tokens": own.tokens.model_dump()}
@@ -228,7 +230,7 @@ class DatabaseStore(Store):
         return await self._tell(run_id, body)
 
     async def turn(self, run_id: str, name: str) -> Turn | None:
-        return await self._read(lambda connection: _turn(connection, run_id, name))
+        return await self._patiently(self._read, lambda connection: _turn(connection, run_id, name))
 
     async def add_pull_request(self, run_id: str, pull_request: PullRequest) -> None:
         def body(connection: sa.Connection) -> None:
@@ -254,69 +256,41 @@ class DatabaseStore(Store):
     def follow(self, run_id: str, *, after: int = 0) -> AsyncIterator[Event]:
         return follow(self, self._signals, run_id, after=after)
 
-    async def _tell(self, run_id: str, body: Callable[[sa.Connection], T]) -> T:
-        result = await self._write(body)
+    async def _tell(self, run_id: str, body: Body[T]) -> T:
+        result = await self._patiently(self._write, body)
         self._signals.wake(run_id)
         return result
 
-    async def _write(self, body: Callable[[sa.Connection], T]) -> T:
+    async def _patiently(self, way: Callable[[Body[T]], Awaitable[T]], body: Body[T]) -> T:
+        give_up = time.monotonic() + self._patience_s
+        while True:
+            try:
+                return await way(body)
+            except StoreUnavailable:
+                if self._stopped or time.monotonic() >= give_up:
+                    raise
+            await asyncio.sleep(_TRY_AGAIN_S)
+
+    async def _write(self, body: Body[T]) -> T:
         return await self._in(self._writers, lambda: _transaction(self._database.writer, body))
 
-    async def _read(self, body: Callable[[sa.Connection], T]) -> T:
+    async def _read(self, body: Body[T]) -> T:
         return await self._in(self._readers, lambda: _transaction(self._database.reader, body))
 
     async def _in(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
-        # Shielded: a transaction that began ends, whoever asked for it; else the caller could not know whether it happened.
+        if self._stopped:
+            raise StoreUnavailable("The service is stopping. Try again in a moment.")
+        # Shielded: a transaction that began ends, whoever asked for it; else nobody could know whether it happened.
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(pool, work))
 
 
-def _transaction(engine: sa.Engine, body: Callable[[sa.Connection], T]) -> T:
+def _transaction(engine: sa.Engine, body: Body[T]) -> T:
     try:
         with engine.begin() as connection:
             return body(connection)
-    except (OperationalError, PoolTimeoutError) as error:
-        message = f"The database did not answer ({type(error.__cause__ or error).__name__}). Try again in a moment."
-        raise StoreUnavailable(message) from error
-
-
-def _keep_ticket(connection: sa.Connection, ticket: Ticket) -> bool:
-    """Keep the newest text of the ticket; whether it is another one than before."""
-    table, at = tables.conversations, rows.now()
-    known = connection.execute(sa.select(table).where(table.c.ticket == ticket.key)).mappings().first()
-    values = {"summary": ticket.summary, "description": ticket.description, "url": ticket.url}
-    if known is None:
-        connection.execute(sa.insert(table).values(ticket=ticket.key, created_at=at, updated_at=at, **values))
-        return True
-    if all(known[name] == value for name, value in values.items()):
-        return False
-    connection.execute(sa.update(table).where(table.c.ticket == ticket.key).values(**values, updated_at=at))
-    return True
-
-
-def _active_run(connection: sa.Connection, key: str) -> str | None:
-    table = tables.runs
-    query = sa.select(table.c.id).where(table.c.ticket == key, table.c.status.in_(sorted(ACTIVE)))
-    return connection.execute(query).scalar()
-
-
-def _delivered(connection: sa.Connection, name: str, since: Any) -> str | None:
-    table = tables.deliveries
-    query = sa.select(table.c.run_id).where(table.c.name == name)
-    return connection.execute(query if since is None else query.where(table.c.at >= since)).scalar()
-
-
-def _keep_delivery(connection: sa.Connection, name: str, run_id: str) -> None:
-    table, values = tables.deliveries, {"run_id": run_id, "at": rows.now()}
-    if connection.execute(sa.update(table).where(table.c.name == name).values(**values)).rowcount == 0:
-        connection.execute(sa.insert(table).values(name=name, **values))
-
-
-def _insert_run(connection: sa.Connection, run_id: str, claim: Claim) -> None:
-    run: dict[str, Any] = {"id": run_id, "ticket": claim.ticket.key, "status": RunStatus.QUEUED, "mode": claim.mode}
-    run |= {"trigger": claim.trigger, "options": claim.options.model_dump(), "created_at": rows.now()}
-    empty: dict[str, Any] = {"stages": [], "pull_requests": [], "tokens": {}, "cost_usd": 0.0, "last_seq": 0}
-    connection.execute(sa.insert(tables.runs).values(**run, **empty))
-    rows.append(connection, run_id, EventKind.RUN_STATUS, {"status": RunStatus.QUEUED, "trigger": claim.trigger})
+    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+        said = str(error.orig).splitlines()[0] if isinstance(error, DBAPIError) else "no connection is free"
+        raise StoreUnavailable(f"The database did not answer: {said}. Try again in a moment.") from error
 
 
 def _turn(connection: sa.Connection, run_id: str, name: str) -> Turn | None:
@@ -324,7 +298,3 @@ def _turn(connection: sa.Connection, run_id: str, name: str) -> Turn | None:
     query = sa.select(table.c.result).where(table.c.run_id == run_id, table.c.name == name)
     found = connection.execute(query).scalar()
     return None if found is None else Turn.model_validate(found)
-
-
-def _duplicate(claim: Claim, run_id: str, reason: str) -> Receipt:
-    return Receipt(status="duplicate", ticket=claim.ticket.key, run_id=run_id, reason=reason)

@@ -1,4 +1,4 @@
-"""Between rows and the vocabulary, and the writes that several methods share. Synchronous: runs inside a transaction."""
+"""Between rows and the vocabulary, and the writes that several methods share. Synchronous, inside a transaction."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,15 +14,13 @@ from app.models import (
     PipelineOptions,
     PullRequest,
     Run,
-    Stage,
     StageName,
     StageStatus,
     Ticket,
     Tokens,
 )
-from app.services.store import tables
-
-_NULL = "\x00"
+from app.services.store import stages, tables
+from app.services.store.payloads import without_null
 
 
 def now() -> datetime:
@@ -97,25 +95,21 @@ def append(
 
 def start_stage(connection: sa.Connection, run_id: str, name: StageName) -> None:
     """The stage runs: for the first time, or once more."""
-    stages = lock_run(connection, run_id).stages
-    known = next((stage for stage in stages if stage.name == name), None)
-    if known is None:
-        stages = (*stages, Stage(name=name, status=StageStatus.RUNNING, started_at=now()))
-    else:
-        again = known.model_copy(update={"status": StageStatus.RUNNING, "ended_at": None})
-        stages = tuple(again if stage is known else stage for stage in stages)
-    _keep_stages(connection, run_id, stages)
+    known = lock_run(connection, run_id).stages
+    _keep_stages(connection, run_id, stages.started(known, name, at=now()))
 
 
 def end_stage(
     connection: sa.Connection, run_id: str, name: StageName, status: StageStatus, rounds: int, summary: str
 ) -> None:
     """The stage runs no more."""
-    end = {"status": status, "ended_at": now(), "rounds": rounds, "summary": summary}
-    stages = lock_run(connection, run_id).stages
-    _keep_stages(
-        connection, run_id, tuple(stage.model_copy(update=end) if stage.name == name else stage for stage in stages)
-    )
+    known = lock_run(connection, run_id).stages
+    _keep_stages(connection, run_id, stages.ended(known, name, status, rounds=rounds, summary=summary, at=now()))
+
+
+def cut_stages_short(connection: sa.Connection, run: Run, status: StageStatus) -> None:
+    """What still runs when the run ends, ends with it."""
+    _keep_stages(connection, run.id, stages.cut_short(run.stages, status, at=now()))
 
 
 def add_cost(connection: sa.Connection, run_id: str, cost_usd: float, tokens: Tokens) -> Mapping[str, Any]:
@@ -136,17 +130,6 @@ def add_pull_request(connection: sa.Connection, run_id: str, pull_request: PullR
     return True
 
 
-def without_null(value: Any) -> Any:
-    """The same value without NUL characters, which Postgres takes in no text."""
-    if isinstance(value, str):
-        return value.replace(_NULL, "\N{REPLACEMENT CHARACTER}") if _NULL in value else value
-    if isinstance(value, Mapping):
-        return {without_null(key): without_null(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [without_null(item) for item in value]
-    return value
-
-
-def _keep_stages(connection: sa.Connection, run_id: str, stages: tuple[Stage, ...]) -> None:
-    dumped = [stage.model_dump(mode="json") for stage in stages]
+def _keep_stages(connection: sa.Connection, run_id: str, kept: stages.Stages) -> None:
+    dumped = [stage.model_dump(mode="json") for stage in kept]
     connection.execute(sa.update(tables.runs).where(tables.runs.c.id == run_id).values(stages=dumped))

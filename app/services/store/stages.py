@@ -1,6 +1,6 @@
 """How the stages of a run change, whatever keeps them. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from app.models import Stage, StageName, StageStatus
@@ -16,9 +16,7 @@ def started(stages: Stages, name: StageName, *, at: datetime) -> Stages:
     return _changed(stages, lambda stage: stage.name == name, again)
 
 
-def ended(
-    stages: Stages, name: StageName, status: StageStatus, *, rounds: int, summary: str, at: datetime
-) -> Stages:
+def ended(stages: Stages, name: StageName, status: StageStatus, *, rounds: int, summary: str, at: datetime) -> Stages:
     """The stage runs no more."""
     end = {"status": status, "ended_at": at, "rounds": rounds, "summary": summary}
     return _changed(stages, lambda stage: stage.name == name, end)
@@ -30,5 +28,5 @@ def cut_short(stages: Stages, status: StageStatus, *, at: datetime) -> Stages:
     return _changed(stages, lambda stage: stage.status is StageStatus.RUNNING, end)
 
 
-def _changed(stages: Stages, which: Callable[[Stage], bool], values: dict[str, object]) -> Stages:
+def _changed(stages: Stages, which: Callable[[Stage], bool], values: Mapping[str, object]) -> Stages:
     return tuple(stage.model_copy(update=values) if which(stage) else stage for stage in stages)

@@ -216,6 +216,16 @@ async def test_a_url_rewritten_in_the_shared_configuration_leads_nowhere_else(be
     assert bench.in_clone("ls-tree", "--name-only", "origin/main", "evil.txt") == ""
 
 
+async def test_configuration_that_git_cannot_read_stops_nobody(bench: Bench) -> None:
+    client = bench.client()
+    await client.prepare(BRANCH)
+    for text in ("[extensions]\n\tobjectFormat = bogus\n", "[core\n"):
+        (bench.clone / ".git/config").write_text(text)
+
+        assert await client.prepare(f"ticket/proj-{len(text)}")
+        await bench.client().start()
+
+
 async def test_a_symbolic_link_is_no_file_to_read(bench: Bench) -> None:
     path = bench.far.path(REPOSITORY)
     blob = git("hash-object", "-w", "--stdin", cwd=path, stdin="/etc/passwd")

@@ -38,7 +38,15 @@ def test_without_a_token_ssh_stays_because_only_the_operators_key_opens_it(text:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "-upload-pack=x", "https://github.com/octo", "https://github.com/a b/c", "https://github.com/o/r\n", 'x"y:z'],
+    [
+        "",
+        "-upload-pack=x",
+        "ext::touch",
+        "https://github.com/octo",
+        "https://github.com/a b/c",
+        "https://github.com/o/r\n",
+        'x"y:z',
+    ],
 )
 def test_what_is_no_clone_url_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match="REPO_URL"):
