@@ -1,4 +1,4 @@
-"""Settings: every variable that the service reads, with its unit and meaning. Nothing else reads the environment's names.
+"""Settings: every variable that the service reads, with its unit and meaning.
 
 The names are fixed by what people have in their `.env`; a field is its variable in lower case.
 """

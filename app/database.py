@@ -1,7 +1,7 @@
 """The one place that opens the database: one SQLite file to begin with, Postgres by `DATABASE_URL`.
 
-The product's tables and the engine's are in the same database, because claiming a ticket and enqueueing its work are one
-transaction. It knows how to connect, and nothing of what is stored.
+The product's tables and the engine's are in the same database, because claiming a ticket and enqueueing its work are
+one transaction. It knows how to connect, and nothing of what is stored.
 """
 
 import sqlite3
@@ -22,8 +22,8 @@ _SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000",
 class Database:
     """Connections to one database.
 
-    `writer` runs one transaction at a time on SQLite (each begins IMMEDIATE, so that what was read is still true when it is
-    written); `reader` never waits for it. On Postgres both are one pool.
+    `writer` runs one transaction at a time on SQLite (each begins IMMEDIATE, so that what was read is still true when
+    it is written); `reader` never waits for it. On Postgres both are one pool.
     """
 
     def __init__(self, *, url: str) -> None:

@@ -203,9 +203,9 @@ class EventKind(StrEnum):
 class Workspace(Model):
     """A worktree that a run works in.
 
-    `parent` is the commit that the next commit builds on: the branch's head at the forge, or the base's where there is no
-    such branch yet (`on_remote` is then false). `conflicts` are files with conflict markers, left by bringing unpushed
-    work together with what people pushed.
+    `parent` is the commit that the next commit builds on: the branch's head at the forge, or the base's where there
+    is no such branch yet (`on_remote` is then false). `conflicts` are files with conflict markers, left by bringing
+    unpushed work together with what people pushed.
     """
 
     directory: Path

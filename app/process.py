@@ -75,9 +75,9 @@ async def run(
 ) -> Completed:
     """Run a program to its end, or end it and its process group after `limit_s` seconds.
 
-    Of each output stream at most `keep_bytes` are kept, half from its head and half from its tail. With `merge` standard
-    error goes into standard output. Raises FileNotFoundError when there is no such program, NotADirectoryError or
-    FileNotFoundError when there is no such directory.
+    Of each output stream at most `keep_bytes` are kept, half from its head and half from its tail. With `merge`
+    standard error goes into standard output. Raises FileNotFoundError when there is no such program or
+    directory.
     """
     arguments = tuple(str(part) for part in argv)
     started = time.monotonic()
@@ -112,8 +112,8 @@ async def run(
 def _dies_with_this_process(argv: tuple[str, ...], env: Mapping[str, str], limit_s: float) -> tuple[str, ...]:
     """The same command, ended with everything it started when this process dies without a chance to end it.
 
-    The kernel tells only the process that we start, so that is `timeout`, which passes the signal on to its whole group.
-    Linux with util-linux and coreutils; elsewhere the command as it is.
+    The kernel tells only the process that we start, so that is `timeout`, which passes the signal on to its whole
+    group. Linux with util-linux and coreutils; elsewhere the command as it is.
     """
     setpriv, timeout = shutil.which("setpriv"), shutil.which("timeout")
     if setpriv is None or timeout is None:

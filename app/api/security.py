@@ -24,14 +24,14 @@ def check_webhook(settings: Settings, *, token: str | None, signature: str | Non
     secret = settings.webhook_secret.get_secret_value().encode()
     if signature is not None:
         expected = "sha256=" + hmac.new(secret, body, hashlib.sha256).hexdigest()
-        if hmac.compare_digest(signature.encode(), expected.encode()):
+        if hmac.compare_digest(_as_sent(signature), expected.encode()):
             return
         raise Unauthorized(
             "X-Hub-Signature does not match the body. Give the webhook at Jira WEBHOOK_SECRET as its secret."
         )
     if token is None:
         raise Unauthorized("X-Webhook-Token is missing. Send WEBHOOK_SECRET in it.")
-    if not hmac.compare_digest(token.encode(), secret):
+    if not hmac.compare_digest(_as_sent(token), secret):
         raise Unauthorized("X-Webhook-Token is wrong. Send WEBHOOK_SECRET in it.")
 
 
@@ -42,9 +42,13 @@ def caller(settings: SettingsDep, credentials: Annotated[HTTPAuthorizationCreden
             raise Unauthorized("The API is closed: set ADMIN_ACCESS_CODE and send it as a bearer token.")
         return "somebody"
     given = credentials.credentials if credentials else ""
-    if not hmac.compare_digest(given.encode(), settings.admin_access_code.get_secret_value().encode()):
+    if not hmac.compare_digest(_as_sent(given), settings.admin_access_code.get_secret_value().encode()):
         raise Unauthorized("Send ADMIN_ACCESS_CODE as a bearer token.")
     return "the API"
+
+
+def _as_sent(header: str) -> bytes:
+    return header.encode("latin-1")  # as the server decoded it, so that a secret may have any characters
 
 
 CallerDep = Annotated[str, Depends(caller)]

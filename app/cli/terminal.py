@@ -6,6 +6,8 @@ itself.
 
 import sys
 import textwrap
+from io import TextIOWrapper
+from typing import TextIO
 
 from rich.console import Console
 from rich.text import Text
@@ -14,12 +16,12 @@ _INDENT = 2
 _NARROWEST = 40
 
 
-def make_console(*, stderr: bool = False) -> Console:
-    """A console that says what it is given: no markup, no emoji codes, no guessed highlights."""
-    stream = sys.stderr if stderr else sys.stdout
-    if hasattr(stream, "reconfigure"):
+def make_console(stream: TextIO | None = None, *, width: int | None = None) -> Console:
+    """A console, on standard output unless a stream is given: no markup, no emoji codes, no guessed highlights."""
+    stream = stream or sys.stdout
+    if isinstance(stream, TextIOWrapper):
         stream.reconfigure(errors="replace")  # a check mark must not end the program on an ASCII terminal
-    return Console(file=stream, markup=False, emoji=False, highlight=False)
+    return Console(file=stream, width=width, markup=False, emoji=False, highlight=False)
 
 
 def printable(text: str) -> str:

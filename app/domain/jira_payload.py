@@ -1,7 +1,7 @@
 """Jira's webhook bodies: which ticket they are about, and what happened to it.
 
-Two shapes: with the issue under `issue` (system webhooks, Automation's Jira format and custom bodies) and with the issue
-at the top (Automation's own format). Everything else in a body is ignored.
+Two shapes: with the issue under `issue` (system webhooks, Automation's Jira format and custom bodies), and with the
+issue at the top (Automation's own format). Everything else in a body is ignored.
 """
 
 import re

@@ -45,7 +45,7 @@ def pull_request_body(ticket: Ticket, run: Run, *, summary: str, gates: Sequence
 
 
 def neutral(text: str) -> str:
-    """The same words without what acts at the forge: mentions, closing keywords, images (which become links), comments."""
+    """The same words without what acts at the forge: mentions, closing keywords, images, comments."""
     text = text.replace("![", f"!{_GAP}[").replace("&#", "&amp;#")
     text = _LOADS.sub(f"<{_GAP}", text)
     text = _MENTION.sub(f"@{_GAP}", text)

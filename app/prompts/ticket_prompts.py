@@ -24,8 +24,8 @@ def build_implementation_prompt(ticket: Ticket, *, guides: dict[str, str], confl
 def build_continuation_prompt(ticket: Ticket, *, conflicts: tuple[str, ...] = ()) -> str:
     """The first prompt of a later run of a conversation, whose session knows the ticket and the code."""
     parts = [
-        f"Ticket {ticket.key} was sent again. Look at the worktree as it is now, and finish what the ticket asks and what "
-        "is missing or different there. This is its text now:",
+        f"Ticket {ticket.key} was sent again. Look at the worktree as it is now, and do what the ticket asks and is "
+        "missing or different there. This is its text now:",
         _ticket(ticket),
     ]
     if conflicts:

@@ -13,7 +13,7 @@ from app.api.dependencies import RunnerDep, SettingsDep
 from app.api.security import check_webhook
 from app.domain.eligibility import reason_to_ignore
 from app.domain.jira_payload import AutomationPayload, JiraEvent, JiraPayload
-from app.models import Receipt, Trigger
+from app.models import Receipt, Ticket, Trigger
 from app.services.runner import Delivery
 
 Shape = TypeVar("Shape", bound=BaseModel)
@@ -35,11 +35,14 @@ def make_router(limiter: Limiter, rate: str) -> APIRouter:
         event = _read(JiraEvent, body)
         if (reason := reason_to_ignore(event.event())) is not None:
             return _answer(Receipt(status="ignored", reason=reason))
-        ticket = _read(AutomationPayload if event.issue_on_top else JiraPayload, body).ticket()
         delivery = Delivery(id=headers.get("x-atlassian-webhook-identifier"), digest=hashlib.sha256(body).hexdigest())
-        return _answer(await runner.handle_ticket(ticket, trigger=Trigger.WEBHOOK, delivery=delivery))
+        return _answer(await runner.handle_ticket(_ticket(event, body), trigger=Trigger.WEBHOOK, delivery=delivery))
 
     return router
+
+
+def _ticket(event: JiraEvent, body: bytes) -> Ticket:
+    return _read(AutomationPayload, body).ticket() if event.issue_on_top else _read(JiraPayload, body).ticket()
 
 
 def _read(shape: type[Shape], body: bytes) -> Shape:

@@ -1,9 +1,10 @@
 """The JSON API: runs, their events, stop and retry. The pages and people's scripts use it."""
 
+import re
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from app.api.dependencies import RunnerDep
@@ -15,15 +16,20 @@ from app.services.runner import Runner
 router = APIRouter(prefix="/api/v1", tags=["runs"], dependencies=[Depends(caller)])
 
 _PING_S = 15
+_LAST = 2**53 - 1  # a number that every database and every JavaScript keeps
+
+RunId = Annotated[str, Path(max_length=64, pattern="^[0-9A-Za-z-]+$")]
+Cursor = Annotated[int | None, Query(ge=1, le=_LAST)]
+After = Annotated[int, Query(ge=0, le=_LAST)]
 
 
 @router.get("/runs")
 async def list_runs(
     runner: RunnerDep,
-    ticket: str | None = None,
+    ticket: Annotated[str | None, Query(max_length=64, pattern="^[0-9A-Za-z_-]+$")] = None,
     status: RunStatus | None = None,
     trigger: Trigger | None = None,
-    cursor: Annotated[int | None, Query(ge=1)] = None,
+    cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> dict[str, Any]:
     """Runs, newest first, as `{"runs": […], "next": cursor}`; `next` is null at the end."""
@@ -32,7 +38,7 @@ async def list_runs(
 
 
 @router.get("/runs/{run_id}")
-async def get_run(runner: RunnerDep, run_id: str) -> Run:
+async def get_run(runner: RunnerDep, run_id: RunId) -> Run:
     """One run."""
     return await runner.run(run_id)
 
@@ -40,8 +46,8 @@ async def get_run(runner: RunnerDep, run_id: str) -> Run:
 @router.get("/runs/{run_id}/events", response_model=None)
 async def get_events(
     runner: RunnerDep,
-    run_id: str,
-    after: Annotated[int, Query(ge=0)] = 0,
+    run_id: RunId,
+    after: After = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
     accept: Annotated[str, Header()] = "application/json",
     last_event_id: Annotated[str | None, Header()] = None,
@@ -61,13 +67,13 @@ async def get_events(
 
 
 @router.post("/runs/{run_id}/stop")
-async def stop_run(runner: RunnerDep, by: CallerDep, run_id: str) -> Run:
+async def stop_run(runner: RunnerDep, by: CallerDep, run_id: RunId) -> Run:
     """End a run and keep its work."""
     return await runner.stop_run(run_id, by=by)
 
 
 @router.post("/runs/{run_id}/retry", status_code=202)
-async def retry_run(runner: RunnerDep, run_id: str) -> Receipt:
+async def retry_run(runner: RunnerDep, run_id: RunId) -> Receipt:
     """A new run of the same ticket, which goes on from the kept work."""
     return await runner.retry_run(run_id)
 
@@ -87,6 +93,6 @@ def _ping() -> ServerSentEvent:
 
 
 def _number(last_event_id: str) -> int:
-    if not last_event_id.isdigit() or len(last_event_id) > 15:  # noqa: PLR2004 - far above any run's events
+    if not re.fullmatch("[0-9]{1,15}", last_event_id):
         raise InvalidInput("Last-Event-ID", "must be the number of an event")
     return int(last_event_id)

@@ -1,1 +1,1 @@
-"""From a webhook to a pull request on real parts: the service as a process of its own, with the real SDK, CLI, git and gh."""
+"""From webhook to pull request on real parts: the service as a process of its own, the real SDK, CLI, git and gh."""

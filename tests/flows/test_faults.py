@@ -8,10 +8,8 @@ from pathlib import Path
 
 import pytest
 
-
 from tests.fakes.scripts import Reply
 from tests.flows.leftovers import processes_in
-
 from tests.flows.world import IMPLEMENT, REPOSITORY, World
 
 Fault = Callable[[World], None]
@@ -198,4 +196,4 @@ def clis(world: World, *, but: int) -> list[int]:
     """Claude Code processes that work in a worktree."""
     worktrees = str(world.workspace / "worktrees")
     found = [pid for pid in processes_in(world.directory) if pid != but]
-    return [pid for pid in found if os.readlink(f"/proc/{pid}/cwd").startswith(worktrees)]
+    return [pid for pid in found if str(Path(f"/proc/{pid}/cwd").readlink()).startswith(worktrees)]

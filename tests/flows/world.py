@@ -20,9 +20,22 @@ from tests.flows.service import ACCESS_CODE, WEBHOOK_SECRET, Json, Service
 REPOSITORY = "acme/widgets"
 TOKEN = "ghs_aTokenThatOnlyTheServiceKnows0123456789"
 
-LINT = "import pathlib, sys\nlong = [p for p in pathlib.Path('src').glob('*.txt') if 'TODO' in p.read_text()]\nsys.exit(f'leftover TODO in {long}' if long else 0)\n"
-TESTS = "import pathlib, sys\nsys.exit(0 if 'dark' in pathlib.Path('src/theme.txt').read_text() else 'theme.txt: dark is missing')\n"
-WORKFLOW = "---\nlint: python3 tools/lint.py\ntest: python3 tools/test.py\n---\nBe brief.\n"
+LINT = """\
+import pathlib, sys
+found = [path for path in pathlib.Path("src").glob("*.txt") if "TODO" in path.read_text()]
+sys.exit(f"leftover TODO in {found}" if found else 0)
+"""
+TESTS = """\
+import pathlib, sys
+sys.exit(0 if "dark" in pathlib.Path("src/theme.txt").read_text() else "theme.txt: dark is missing")
+"""
+WORKFLOW = """\
+---
+lint: python3 tools/lint.py
+test: python3 tools/test.py
+---
+Be brief.
+"""
 FILES = {
     "README.md": "# Widgets\n",
     "CLAUDE.md": "Themes live in src/theme.txt.\n",

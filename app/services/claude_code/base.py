@@ -1,7 +1,7 @@
 """Claude Code sessions: prompts in, events and a result out.
 
-The room knows the Agent SDK and its CLI. It knows nothing of tickets, git or the database, and decides nothing about what
-comes next.
+The room knows the Agent SDK and its CLI. It knows nothing of tickets, git or the database, and decides nothing about
+what comes next.
 """
 
 from abc import ABC, abstractmethod
@@ -32,8 +32,8 @@ class Prompt(Model):
 class ClaudeCode(ABC):
     """Runs turns in resumable sessions. Turns of one session come one after the other.
 
-    Turns raise `SessionLost` when the CLI died more often than it was resumed, `TemporarilyFailed` when the model could not
-    be reached or stayed overloaded, and `WorkFailed` for what a person must mend (credential, CLI missing).
+    Turns raise `SessionLost` when the CLI died more often than it was resumed, `TemporarilyFailed` when the model
+    could not be reached or stayed overloaded, and `WorkFailed` for what a person must mend (credential, CLI missing).
     """
 
     @abstractmethod

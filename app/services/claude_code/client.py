@@ -6,7 +6,7 @@ import uuid
 from collections import defaultdict
 from functools import partial
 
-from claude_agent_sdk import ResultMessage, StreamEvent, SystemMessage
+from claude_agent_sdk import ResultMessage, StreamEvent
 
 from app.errors import SessionLost, WorkFailed
 from app.models import EventKind, Tokens, Turn
@@ -16,7 +16,7 @@ from app.services.claude_code.live import LiveSession, ModelSilent, OptionsOf
 from app.services.claude_code.messages import Narrator, tokens_of
 from app.services.claude_code.options import CliSettings, author_options, reviewer_options
 from app.services.claude_code.processes import Processes
-from app.services.claude_code.results import raise_for_failure, refused
+from app.services.claude_code.results import raise_for_failure, raise_for_refusal
 from app.services.claude_code.transcripts import GO_ON
 
 _MOST_RESUMES = 3
@@ -116,21 +116,21 @@ class ClaudeCodeClient(ClaudeCode):
     async def _ask(
         self, live: LiveSession, prompt_id: str | None, text: str, emit: Emit, role: str, spent: Tokens
     ) -> tuple[ResultMessage, Tokens]:
-        narrator = Narrator(role=role)
+        narrator, ended = Narrator(role=role), False
         try:
             async for message in live.ask(prompt_id, text):
                 if isinstance(message, ResultMessage):
+                    ended = True
                     return message, spent + tokens_of(message.usage)
-                if isinstance(message, SystemMessage) and message.data.get("error_status") == 401:  # noqa: PLR2004
-                    raise WorkFailed(refused(self._credential_name))  # the CLI would try again for minutes
                 if isinstance(message, StreamEvent):
-                    self._processes.refill()
+                    self._processes.refill()  # now that this run waits for the model anyway
+                raise_for_refusal(message, credential=self._credential_name)
                 for kind, payload in narrator.events(message):
                     await emit(kind, payload)
-        except (ModelSilent, asyncio.CancelledError, WorkFailed):
-            if not await asyncio.shield(live.interrupt()):
+        finally:
+            # Whatever ends the listening ends the turn: nothing may go on that nobody hears of.
+            if not ended and not live.lost and not await asyncio.shield(live.interrupt()):
                 await self._processes.drop(live.id)
-            raise
         raise SessionLost("Claude Code ended a turn without a result.")
 
     @property

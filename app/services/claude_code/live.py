@@ -66,8 +66,8 @@ class LiveSession:
     async def move_to(self, directory: Path) -> None:
         """Make a session that was not asked anything yet work in another directory, as if it had begun there.
 
-        The CLI has this as a control request ("set_cwd") that the Python SDK does not offer by a name of its own. Trust in
-        the directory says nothing here, because no settings are read from it.
+        The CLI has this as a control request ("set_cwd") that the Python SDK does not offer by a name of its own.
+        Trust in the directory says nothing here, because no settings are read from it.
         """
         await self.ready()
         request = {"subtype": "set_cwd", "path": str(directory)}

@@ -1,4 +1,4 @@
-"""How the CLI is started: its tools, its limits, its environment. Each value answers a measured default that would hurt."""
+"""How the CLI is started: its tools, limits and environment. Each value answers a default that would hurt."""
 
 import json
 import os
@@ -22,8 +22,8 @@ _REVIEWER_TOOLS = ["Read", "Glob", "Grep"]
 _AUTHOR_TURNS = 50
 _REVIEWER_TURNS = 10
 
-# The service commits and publishes. This only spares the model a detour; what really keeps it from publishing is that it
-# has no credential.
+# The service commits and publishes. This only spares the model a detour; what really keeps it from publishing is that
+# it has no credential.
 _NOT_THE_AGENTS_WORK = ["Bash(git push:*)", "Bash(git commit:*)", "Bash(gh:*)"]
 
 _SETTINGS = json.dumps(

@@ -63,7 +63,7 @@ class Processes:
                 self._free.release()
 
     async def make_room(self, beside: str) -> None:
-        """See to it that one more process may be opened: by the spare's end, or else by that of the session `beside`."""
+        """Let one more process be opened: by the spare's end, or else by that of the session `beside`."""
         if self._free.locked() and self._spare is None:
             await self.drop(beside)
 

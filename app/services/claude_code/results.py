@@ -1,6 +1,8 @@
 """What the end of a turn means: a result, or which failure."""
 
-from claude_agent_sdk import ResultMessage
+from http import HTTPStatus
+
+from claude_agent_sdk import Message, ResultMessage, SystemMessage
 
 from app.errors import TemporarilyFailed, WorkFailed
 
@@ -18,7 +20,7 @@ def raise_for_failure(result: ResultMessage, *, credential: str) -> None:
     status = result.api_error_status
     said = (result.result or "; ".join(result.errors or []) or result.subtype).strip()[:500]
     if status in (401, 403) or "Not logged in" in said:
-        raise WorkFailed(refused(credential))
+        raise WorkFailed(_CREDENTIAL_REFUSED.format(name=credential))
     if result.terminal_reason == "prompt_too_long":
         raise WorkFailed(
             "The conversation no longer fits into the model's context. Split the ticket into smaller ones."
@@ -28,6 +30,7 @@ def raise_for_failure(result: ResultMessage, *, credential: str) -> None:
     raise WorkFailed(f"Claude could not finish the turn: {said}. Look at the conversation, then retry the run.")
 
 
-def refused(credential: str) -> str:
-    """What to say when the API does not take the credential."""
-    return _CREDENTIAL_REFUSED.format(name=credential)
+def raise_for_refusal(message: Message, *, credential: str) -> None:
+    """Raise once the API refuses the credential: the CLI would try again for minutes, as if it were overloaded."""
+    if isinstance(message, SystemMessage) and message.data.get("error_status") == HTTPStatus.UNAUTHORIZED:
+        raise WorkFailed(_CREDENTIAL_REFUSED.format(name=credential))

@@ -14,13 +14,13 @@ from app.models import Changes, PullRequest, Workspace
 class GitHub(ABC):
     """Worktrees and pull requests of one repository.
 
-    Every method raises `TemporarilyFailed` for what may work later (network, an overloaded forge) and `WorkFailed` for what
-    a person must mend; each message says which.
+    Every method raises `TemporarilyFailed` for what may work later (network, an overloaded forge) and `WorkFailed`
+    for what a person must mend; each message says which.
     """
 
     @abstractmethod
     async def start(self) -> None:
-        """Mend what a killed process left (locks, half-made worktrees). No network. Called once, before anything else."""
+        """Mend what a killed process left (locks, half-made worktrees). No network. Called once, first of all."""
 
     @abstractmethod
     async def refresh(self) -> None:
@@ -33,10 +33,10 @@ class GitHub(ABC):
     async def prepare(self, branch: str, *, occupied: Callable[[Path], Awaitable[None]] | None = None) -> Workspace:
         """A worktree on `branch`, up to date with the forge. A second call gives the same worktree with its work kept.
 
-        A branch that exists at the forge is gone on with; else it starts from the base. Unpushed work of an earlier run is
-        kept in the worktree, and brought together with what people pushed meanwhile (see `Workspace.conflicts`).
-        `occupied` is called with the directory as soon as it exists and git knows it, before files are checked out, and is
-        awaited together with the check-out.
+        A branch that exists at the forge is gone on with; else it starts from the base. Unpushed work of an earlier
+        run is kept in the worktree, and brought together with what people pushed meanwhile (see `Workspace.conflicts`).
+        `occupied` is called with the directory as soon as it exists and git knows it, before files are checked out,
+        and is awaited together with the check-out.
         """
 
     @abstractmethod
@@ -45,7 +45,7 @@ class GitHub(ABC):
 
     @abstractmethod
     async def changes(self, workspace: Workspace, *, patch_bytes: int = 200_000) -> Changes:
-        """What the worktree holds beyond the base, new files included, ignored ones not. The patch is cut at the limit."""
+        """What the worktree holds beyond the base: new files too, ignored ones not. The patch is cut at the limit."""
 
     @abstractmethod
     async def commit(self, workspace: Workspace, message: str) -> str | None:
@@ -70,7 +70,7 @@ class GitHub(ABC):
 
     @abstractmethod
     async def remove(self, workspace: Workspace) -> Path | None:
-        """Remove the worktree. What it holds beyond the forge is saved first; the return is where, None if nothing was."""
+        """Remove the worktree. What it holds beyond the forge is saved first: the return is where, if anything was."""
 
     @abstractmethod
     def removal_command(self, workspace: Workspace) -> str:

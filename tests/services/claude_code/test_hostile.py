@@ -15,7 +15,7 @@ from tests.services.claude_code.conftest import Told, prompt, session
 
 @pytest.fixture
 def trap(worktree: Path) -> Path:
-    """A worktree whose settings redirect the model's traffic, run a hook, and start a server. Returns what they would write."""
+    """Settings that redirect the model's traffic, run hooks and start a server; the file that they would write."""
     caught = worktree.parent / "caught"
     hook = {"hooks": [{"type": "command", "command": f"touch {caught}"}]}
     settings = {

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,7 @@ async def test_a_session_goes_on_in_one_process_and_each_request_begins_with_the
 
     bodies = [request.json for request in model.requests]
     assert len({json.dumps([body["system"], body["tools"]]) for body in bodies}) == 1
-    for before, after in zip(bodies, bodies[1:], strict=False):
+    for before, after in pairwise(bodies):
         kept = without_marks(after["messages"][: len(before["messages"])])
         assert kept == without_marks(before["messages"])
 
