@@ -3,6 +3,7 @@
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from slowapi.errors import RateLimitExceeded
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from app.api.rate_limit import too_many
@@ -32,6 +33,7 @@ def install(app: FastAPI) -> None:
         app.add_exception_handler(kind, _said)
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(RateLimitExceeded, too_many)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _broken)
 
 
@@ -47,6 +49,10 @@ def _unreadable(_request: Request, error: Exception) -> Response:
     fault = error.errors()[0] if isinstance(error, RequestValidationError) else {"loc": (), "msg": str(error)}
     field = ".".join(str(part) for part in fault["loc"][1:]) or "body"
     return JSONResponse({"detail": f"{field}: {fault['msg']}", "field": field}, status_code=422)
+
+
+def _gone(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=400)  # nobody hears it: who asked went away before the end of the body
 
 
 def _broken(request: Request, error: Exception) -> Response:

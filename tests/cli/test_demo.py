@@ -12,7 +12,7 @@ from tests.fakes.messages_api import API_KEY, MessagesApi
 from tests.fakes.scripts import Reply, conversation, edit_file, verdict
 
 
-def test_a_sample_ticket_becomes_a_pull_request_with_nothing_configured(shell: Shell) -> None:
+def test_a_sample_ticket_becomes_a_pull_request_with_nothing_configured_and_nothing_left_behind(shell: Shell) -> None:
     done = shell.call("demo")
 
     assert (done.returncode, done.stderr) == (0, "")
@@ -43,12 +43,8 @@ def test_a_sample_ticket_becomes_a_pull_request_with_nothing_configured(shell: S
     for name in ("REPO_URL", "GH_TOKEN", "ANTHROPIC_API_KEY", "WEBHOOK_SECRET"):
         assert f"✗ {name}" in done.stdout
     assert "\x1b" not in done.stdout
-
-
-def test_a_demo_leaves_nothing_behind(shell: Shell) -> None:
-    shell.call("demo")
-
-    assert [list(place.iterdir()) for place in (shell.temporary, shell.home, shell.directory)] == [[], [], []]
+    left = [list(place.iterdir()) for place in (shell.temporary, shell.home, shell.directory)]
+    assert left == [[], [], []]
 
 
 def test_the_operators_settings_do_not_reach_a_demo_that_is_kept_on_request(shell: Shell) -> None:

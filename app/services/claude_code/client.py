@@ -4,17 +4,15 @@ import asyncio
 import time
 import uuid
 from collections import defaultdict
-from functools import partial
 
 from claude_agent_sdk import ResultMessage, StreamEvent
 
 from app.errors import SessionLost, WorkFailed
 from app.models import EventKind, Tokens, Turn
-from app.prompts import system_prompts
 from app.services.claude_code.base import ClaudeCode, Emit, Prompt, SessionRef
-from app.services.claude_code.live import LiveSession, ModelSilent, OptionsOf
+from app.services.claude_code.live import LiveSession, ModelSilent
 from app.services.claude_code.messages import Narrator, tokens_of
-from app.services.claude_code.options import CliSettings, author_options, reviewer_options
+from app.services.claude_code.options import AUTHOR, REVIEWER, CliSettings, Role
 from app.services.claude_code.processes import Processes
 from app.services.claude_code.results import raise_for_failure, raise_for_refusal
 from app.services.claude_code.transcripts import GO_ON
@@ -22,16 +20,13 @@ from app.services.claude_code.transcripts import GO_ON
 _MOST_RESUMES = 3
 """How often one turn is taken up again after silence or the loss of its process."""
 
-AUTHOR: OptionsOf = partial(author_options, system_prompt=system_prompts.AUTHOR)
-REVIEWER: OptionsOf = partial(reviewer_options, system_prompt=system_prompts.REVIEWER)
-
 
 class ClaudeCodeClient(ClaudeCode):
     """Asks sessions. There are never more than `limit` processes, the spare among them."""
 
     def __init__(self, *, cli: CliSettings, limit: int) -> None:
         self._cli = cli
-        self._processes = Processes(cli=cli, limit=limit, spare_options=AUTHOR)
+        self._processes = Processes(cli=cli, limit=limit, spare_role=AUTHOR)
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def start(self) -> None:
@@ -56,13 +51,13 @@ class ClaudeCodeClient(ClaudeCode):
 
     async def run_implementation(self, session: SessionRef, prompt: Prompt, emit: Emit) -> Turn:
         async with self._locks[session.id]:
-            return await self._turn(session, prompt, emit, AUTHOR, role="author")
+            return await self._turn(session, prompt, emit, AUTHOR)
 
     async def run_code_review(self, session: SessionRef, prompt: Prompt, emit: Emit, *, beside: str) -> Turn:
         async with self._locks[beside]:
             await self._processes.make_room(beside)
         try:
-            return await self._turn(session, prompt, emit, REVIEWER, role="reviewer")
+            return await self._turn(session, prompt, emit, REVIEWER)
         finally:
             await self._processes.drop(session.id)
 
@@ -76,12 +71,12 @@ class ClaudeCodeClient(ClaudeCode):
         prompt = Prompt(id=str(uuid.uuid4()), text="Answer with one word: ready")
         started = time.monotonic()
         try:
-            turn = await self._turn(session, prompt, _nobody, REVIEWER, role="check")
+            turn = await self._turn(session, prompt, _nobody, REVIEWER)
         finally:
             await self._processes.drop(session.id)
         return f"{self._cli.model} answered in {time.monotonic() - started:.1f} s for ${turn.session_cost_usd:.4f}"
 
-    async def _turn(self, session: SessionRef, prompt: Prompt, emit: Emit, options: OptionsOf, *, role: str) -> Turn:
+    async def _turn(self, session: SessionRef, prompt: Prompt, emit: Emit, role: Role) -> Turn:
         """Ask, and take the turn up again as long as that can help."""
         started = time.monotonic()
         spent = Tokens()
@@ -91,7 +86,7 @@ class ClaudeCodeClient(ClaudeCode):
                 return Turn(text=asked.answer, session_id=session.id, session_cost_usd=asked.cost_usd, tokens=spent)
             text, prompt_id = (prompt.text, prompt.id) if asked is None else (GO_ON, None)
             try:
-                live = await self._processes.open(session, options)
+                live = await self._processes.open(session, role)
                 result, spent = await self._ask(live, prompt_id, text, emit, role, spent)
             except (ModelSilent, SessionLost) as error:
                 if isinstance(error, SessionLost):
@@ -99,7 +94,7 @@ class ClaudeCodeClient(ClaudeCode):
                 if not resumes_left:
                     raise SessionLost(self._gave_up(error)) from error
                 reason = str(error) or f"The model said nothing for {self._cli.idle_s:.0f} s."
-                await emit(EventKind.TURN_RESUMED, {"reason": reason, "role": role})
+                await emit(EventKind.TURN_RESUMED, {"reason": reason, "role": role.name})
                 continue
             raise_for_failure(result, credential=self._credential_name)
             return Turn(
@@ -114,9 +109,9 @@ class ClaudeCodeClient(ClaudeCode):
         raise AssertionError("the last round returns or raises")
 
     async def _ask(
-        self, live: LiveSession, prompt_id: str | None, text: str, emit: Emit, role: str, spent: Tokens
+        self, live: LiveSession, prompt_id: str | None, text: str, emit: Emit, role: Role, spent: Tokens
     ) -> tuple[ResultMessage, Tokens]:
-        narrator, ended = Narrator(role=role), False
+        narrator, ended = Narrator(role=role.name), False
         try:
             async for message in live.ask(prompt_id, text):
                 if isinstance(message, ResultMessage):

@@ -5,13 +5,12 @@ import contextlib
 import os
 import signal
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 from claude_agent_sdk import (
     AssistantMessage,
-    ClaudeAgentOptions,
     ClaudeSDKClient,
     ClaudeSDKError,
     CLIConnectionError,
@@ -24,13 +23,11 @@ from claude_agent_sdk import (
 )
 
 from app.errors import SessionLost, WorkFailed
-from app.services.claude_code.options import CliSettings
+from app.services.claude_code.options import CliSettings, Role, options_of
 
 _CLOSE_LIMIT_S = 10.0
 _INTERRUPT_LIMIT_S = 10.0
 _STDERR_LINES = 20
-
-OptionsOf = Callable[..., ClaudeAgentOptions]
 
 
 class ModelSilent(Exception):
@@ -40,13 +37,13 @@ class ModelSilent(Exception):
 class LiveSession:
     """Opens, asks, interrupts, closes. One question at a time; not to be used again once `lost`."""
 
-    def __init__(self, *, cli: CliSettings, session_id: str, directory: Path, resume: bool, options: OptionsOf) -> None:
+    def __init__(self, *, cli: CliSettings, session_id: str, directory: Path, resume: bool, role: Role) -> None:
         self.id = session_id
         self._cli = cli
         self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
         self.directory = directory
         self._client = ClaudeSDKClient(
-            options(cli, session_id, directory, resume=resume, on_stderr=self._stderr.append)
+            options_of(role, cli, session_id, directory, resume=resume, on_stderr=self._stderr.append)
         )
         self._pid: int | None = None
         self._opening: asyncio.Task[None] | None = None

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import claude_agent_sdk
 from claude_agent_sdk import ClaudeAgentOptions
@@ -11,20 +12,10 @@ from claude_agent_sdk import ClaudeAgentOptions
 from app import process
 from app.config import Settings
 from app.models import Model
+from app.prompts import system_prompts
 
 BUNDLED_CLI = Path(claude_agent_sdk.__file__).parent / "_bundled" / "claude"
 _LAUNCHER = Path(__file__).with_name("launcher.sh")
-
-_AUTHOR_TOOLS = [
-    "Read", "Edit", "Write", "Glob", "Grep", "Bash", "Agent", "TaskCreate", "TaskUpdate", "TaskList",
-]  # fmt: skip
-_REVIEWER_TOOLS = ["Read", "Glob", "Grep"]
-_AUTHOR_TURNS = 50
-_REVIEWER_TURNS = 10
-
-# The service commits and publishes. This only spares the model a detour; what really keeps it from publishing is that
-# it has no credential.
-_NOT_THE_AGENTS_WORK = ["Bash(git push:*)", "Bash(git commit:*)", "Bash(gh:*)"]
 
 _SETTINGS = json.dumps(
     {
@@ -33,6 +24,41 @@ _SETTINGS = json.dumps(
     }
 )
 _LARGEST_MESSAGE = 64 << 20  # one big file write in a message ends the run at the default of 1 MiB
+
+
+class Role(Model):
+    """A kind of session. Nothing in a role is of one run, so that every run's requests begin with the same bytes.
+
+    What is not in `tools` does not exist for the session, whatever its permission mode.
+    """
+
+    name: str
+    system_prompt: str
+    permission_mode: Literal["acceptEdits", "bypassPermissions"]
+    tools: tuple[str, ...]
+    allowed: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    most_turns: int
+
+
+AUTHOR = Role(
+    name="author",
+    system_prompt=system_prompts.AUTHOR,
+    permission_mode="acceptEdits",
+    tools=("Read", "Edit", "Write", "Glob", "Grep", "Bash", "Agent", "TaskCreate", "TaskUpdate", "TaskList"),
+    allowed=("Bash",),  # else nearly every command is refused
+    # The service commits and publishes. This only spares the model a detour: what keeps it from publishing is that it
+    # has no credential.
+    refused=("Bash(git push:*)", "Bash(git commit:*)", "Bash(gh:*)"),
+    most_turns=50,
+)
+REVIEWER = Role(
+    name="reviewer",
+    system_prompt=system_prompts.REVIEWER,
+    permission_mode="bypassPermissions",
+    tools=("Read", "Glob", "Grep"),
+    most_turns=10,
+)
 
 
 class CliSettings(Model):
@@ -66,60 +92,22 @@ class CliSettings(Model):
         return self.state / session_id
 
 
-def author_options(
-    cli: CliSettings,
-    session_id: str,
-    directory: Path,
-    *,
-    resume: bool,
-    system_prompt: str,
-    on_stderr: Callable[[str], None],
+def options_of(
+    role: Role, cli: CliSettings, session_id: str, directory: Path, *, resume: bool, on_stderr: Callable[[str], None]
 ) -> ClaudeAgentOptions:
-    """Options of the session that may change files. Nothing in them is of one run but the ids, so that every run's
-    requests begin with the same bytes.
-    """
-    options = _options(cli, session_id, directory, resume=resume, system_prompt=system_prompt, on_stderr=on_stderr)
-    options.permission_mode = "acceptEdits"
-    options.tools = _AUTHOR_TOOLS
-    options.allowed_tools = ["Bash"]  # else nearly every command is refused
-    options.disallowed_tools = _NOT_THE_AGENTS_WORK
-    options.max_turns = _AUTHOR_TURNS
-    return options
-
-
-def reviewer_options(
-    cli: CliSettings,
-    session_id: str,
-    directory: Path,
-    *,
-    resume: bool,
-    system_prompt: str,
-    on_stderr: Callable[[str], None],
-) -> ClaudeAgentOptions:
-    """Options of a session that reads. What is not in its tools does not exist there, whatever the permission mode."""
-    options = _options(cli, session_id, directory, resume=resume, system_prompt=system_prompt, on_stderr=on_stderr)
-    options.permission_mode = "bypassPermissions"
-    options.tools = _REVIEWER_TOOLS
-    options.max_turns = _REVIEWER_TURNS
-    return options
-
-
-def _options(
-    cli: CliSettings,
-    session_id: str,
-    directory: Path,
-    *,
-    resume: bool,
-    system_prompt: str,
-    on_stderr: Callable[[str], None],
-) -> ClaudeAgentOptions:
+    """Options of a process that begins the session, or resumes it."""
     return ClaudeAgentOptions(
         cwd=directory,
         cli_path=_LAUNCHER,
         model=cli.model,
         session_id=None if resume else session_id,
         resume=session_id if resume else None,
-        system_prompt=system_prompt,
+        system_prompt=role.system_prompt,
+        permission_mode=role.permission_mode,
+        tools=list(role.tools),
+        allowed_tools=list(role.allowed),
+        disallowed_tools=list(role.refused),
+        max_turns=role.most_turns,
         # The target repository's settings may hold hooks, servers, and another address for the model's traffic.
         setting_sources=[],
         strict_mcp_config=True,

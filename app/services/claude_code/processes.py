@@ -6,17 +6,17 @@ import uuid
 
 from app.errors import WorkFailed
 from app.services.claude_code.base import SessionRef
-from app.services.claude_code.live import LiveSession, OptionsOf
-from app.services.claude_code.options import CliSettings
+from app.services.claude_code.live import LiveSession
+from app.services.claude_code.options import CliSettings, Role
 from app.services.claude_code.transcripts import Transcript
 
 
 class Processes:
     """Opens, keeps and ends them. Who waits for a process gets one in order of asking."""
 
-    def __init__(self, *, cli: CliSettings, limit: int, spare_options: OptionsOf) -> None:
+    def __init__(self, *, cli: CliSettings, limit: int, spare_role: Role) -> None:
         self._cli = cli
-        self._spare_options = spare_options
+        self._spare_role = spare_role
         self._free = asyncio.Semaphore(limit)
         self._live: dict[str, LiveSession] = {}
         self._spare: LiveSession | None = None
@@ -35,7 +35,7 @@ class Processes:
         self._live[spare.id] = spare  # with the slot that it holds
         return spare.id
 
-    async def open(self, session: SessionRef, options: OptionsOf) -> LiveSession:
+    async def open(self, session: SessionRef, role: Role) -> LiveSession:
         """The session's process: the one that runs, a spare that moves in, or a new one that resumes what there is."""
         live = self._live.get(session.id)
         if live is not None and not live.lost and await _is_at(live, session):
@@ -49,7 +49,7 @@ class Processes:
             session_id=session.id,
             directory=session.directory,
             resume=self.transcript(session.id).exists(),
-            options=options,
+            role=role,
         )
         opened.open_soon()
         return opened
@@ -86,7 +86,7 @@ class Processes:
                 session_id=str(uuid.uuid4()),
                 directory=waiting,
                 resume=False,
-                options=self._spare_options,
+                role=self._spare_role,
             )
             with contextlib.suppress(WorkFailed):  # who takes it meets the same, and says it
                 await self._spare.ready()
