@@ -32,6 +32,7 @@ def configure(level: str, *, stream: TextIO | None = None) -> None:
     )
     handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(formatter)
+    handler.setLevel(level.upper())  # a library that sets its own logger's level passes by the root's
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

@@ -18,7 +18,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     made: Store = MockStore()
     if request.param != "mock":
         databases: Databases = request.getfixturevalue(f"{request.param}_databases")
-        made = DatabaseStore(database=databases.fresh(tmp_path), patience_s=0)
+        made = DatabaseStore(database=databases.empty(tmp_path), patience_s=0)
     await made.start()
     yield made
     await made.stop()

@@ -6,19 +6,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from app.database import Database, sqlite_url
-from app.services.store import migrations
+from app.services.store import migrations, tables
 from tests.contracts import postgres
 
 KINDS = ("sqlite", "postgres") if postgres.AVAILABLE else ("sqlite",)
 
 
 class Databases(ABC):
-    """Gives each test a database of its own, in which the product's tables are."""
+    """Gives each test a database in which the product's tables are, and nothing else; `directory` is the test's."""
 
     @abstractmethod
     def fresh(self, directory: Path) -> Database:
-        """A new database; `directory` is the test's."""
+        """A new one, for whoever makes tables of its own."""
+
+    @abstractmethod
+    def empty(self, directory: Path) -> Database:
+        """One for the product's tables alone, which is there sooner."""
 
 
 class SqliteDatabases(Databases):
@@ -33,17 +39,28 @@ class SqliteDatabases(Databases):
         shutil.copy(self._template, copy)
         return Database(url=sqlite_url(copy))
 
+    def empty(self, directory: Path) -> Database:
+        return self.fresh(directory)
+
 
 class PostgresDatabases(Databases):
-    """Copies of one database of one server."""
+    """Databases of one server."""
 
     def __init__(self, server: postgres.Postgres) -> None:
         self._server = server
         self._template = server.database()
         _bring_up_to_date(Database(url=server.url(self._template)))
+        self._reused = server.url(server.database(template=self._template))
 
     def fresh(self, directory: Path) -> Database:
         return Database(url=self._server.url(self._server.database(template=self._template)))
+
+    def empty(self, directory: Path) -> Database:
+        database = Database(url=self._reused)
+        names = ", ".join(table.name for table in tables.metadata.sorted_tables)
+        with database.writer.begin() as connection:
+            connection.execute(sa.text(f"TRUNCATE {names} RESTART IDENTITY"))
+        return database
 
 
 @contextmanager

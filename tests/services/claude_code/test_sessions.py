@@ -106,8 +106,7 @@ async def test_a_process_that_dies_is_resumed_and_the_turn_goes_on(
             os.kill(pid, signal.SIGKILL)
     assert (await turn).text == "Added."
     assert len(told.of(EventKind.TURN_RESUMED)) == 1
-    assert (worktree / "a.txt").read_text() == "a
-"
+    assert (worktree / "a.txt").read_text() == "a\n"
 
 
 async def test_a_silent_model_is_interrupted_and_asked_to_go_on(

@@ -1,5 +1,6 @@
 """What a killed process leaves, and that the next one mends it without losing work."""
 
+import json
 import os
 import shutil
 import signal
@@ -72,6 +73,7 @@ def locks_of_git(bench: Bench) -> None:
             (place / name).touch()
     _record(bench).with_name("index.lock").touch()
     (_admin(bench) / "index.lock").touch()
+    (_admin(bench) / "locked").touch()
 
 
 def a_worktree_in_the_making(bench: Bench) -> None:
@@ -122,6 +124,27 @@ async def test_work_is_still_in_the_worktree_after(bench: Bench, debris: Callabl
     assert bench.in_worktree("status", "--short") == "?? new.txt"
     assert bench.in_worktree("branch", "--show-current") == BRANCH
     assert bench.in_clone("worktree", "list").count(BRANCH) == 2
+    bench.in_worktree("add", "--all")
+    bench.in_clone("worktree", "remove", "--force", str(bench.worktree))
+
+
+async def test_a_lost_index_loses_no_tracked_file_that_is_ignored_now(bench: Bench) -> None:
+    bench.push_as_human({"build/tracked.txt": "1\n"}, branch="main")
+    client = bench.client()
+    workspace = await client.prepare(BRANCH)
+    a_lost_index(bench)
+
+    assert (await client.changes(workspace)).files == ()
+
+
+async def test_files_that_were_never_checked_out_are_not_saved_as_deletions(bench: Bench) -> None:
+    client = bench.client()
+    workspace = await client.prepare(BRANCH)
+    record = json.loads(_record(bench).read_text())
+    _record(bench).write_text(json.dumps({**record, "pending": workspace.parent}))
+    (bench.worktree / "README.md").unlink()
+
+    assert await client.remove(workspace) is None
 
 
 async def test_a_lost_record_means_a_new_worktree_and_the_work_saved(bench: Bench) -> None:

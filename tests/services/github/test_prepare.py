@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import WorkFailed
+from app.models import Workspace
 from tests.fakes.repositories import git
 from tests.services.github.conftest import BRANCH, REPOSITORY, SEED, Bench, listing
 
@@ -192,6 +193,19 @@ async def test_a_workspace_survives_json(bench: Bench) -> None:
     other = type(workspace).model_validate(json.loads(workspace.model_dump_json()))
 
     assert (await bench.client().changes(other)).files == ("new.txt",)
+
+
+async def test_a_branch_is_prepared_by_one_at_a_time(bench: Bench) -> None:
+    second: list[asyncio.Task[Workspace]] = []
+
+    async def occupied(directory: Path) -> None:
+        second.append(asyncio.create_task(bench.client().prepare(BRANCH)))
+        done, _ = await asyncio.wait(second, timeout=0.3)
+        assert not done
+
+    await bench.client().prepare(BRANCH, occupied=occupied)
+
+    assert (await second[0]).directory == bench.worktree
 
 
 async def test_two_clients_prepare_twenty_branches_each_at_once(bench: Bench) -> None:

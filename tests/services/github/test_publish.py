@@ -83,6 +83,7 @@ async def test_a_directory_may_become_something_else(bench: Bench, becomes: str)
     client = bench.client()
     workspace = await client.prepare(BRANCH)
     (bench.worktree / "src").rename(bench.worktree / "lib")
+    (bench.worktree / "lib/widget.py").write_text("size = 2\n")
     if becomes == "file":
         (bench.worktree / "src").write_text("a file\n")
     else:
