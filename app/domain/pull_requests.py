@@ -67,7 +67,7 @@ def _table(gates: Sequence[GateReport], run: Run) -> str:
     ]
     tokens = run.tokens
     total = tokens.input + tokens.cache_read + tokens.cache_write
-    cached = f", {round(100 * tokens.cache_read / total)} % of input from cache" if total else ""
+    cached = f", {round(100 * tokens.cache_read / total)} % of input from cache" if tokens.cache_read else ""
     rows += ["", f"Whole run so far: {_dollars(run.cost_usd)}, {tokens.output:,} output tokens{cached}."]
     return "\n".join(rows if gates else ["## Cost", "", rows[-1]])
 
