@@ -3,6 +3,7 @@
 The names are fixed by what people have in their `.env`; a field is its variable in lower case.
 """
 
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -29,7 +30,7 @@ class Settings(BaseSettings):
     workspace_dir: Path = Field(
         Path("/workspace"), description="Volume root: the clone, the worktrees and the embedded database."
     )
-    database_url: str | None = Field(
+    database_url: SecretStr | None = Field(
         None,
         description="Postgres, e.g. `postgresql://user:password@host/db`. Unset: one SQLite file in WORKSPACE_DIR.",
     )
@@ -106,6 +107,13 @@ class Settings(BaseSettings):
     @classmethod
     def _numbers_between_commas(cls, value: object) -> object:
         return [part for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("repo_url")
+    @classmethod
+    def _url_holds_no_credential(cls, value: str | None) -> str | None:
+        if value is not None and re.match("https?://[^/]*@", value):
+            raise ValueError("must not hold a user or a password; put the token into GH_TOKEN")
+        return value
 
     @field_validator("webhook_rate_limit")
     @classmethod

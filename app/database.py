@@ -40,7 +40,7 @@ class Database:
         if settings.database_url is None:
             _make(settings.workspace_dir)
             return cls(url=sqlite_url(settings.workspace_dir / "auto-code.db"))
-        url = settings.database_url
+        url = settings.database_url.get_secret_value()
         for scheme in ("postgresql://", "postgres://"):
             if url.startswith(scheme):
                 url = f"postgresql+psycopg://{url.removeprefix(scheme)}"

@@ -102,10 +102,10 @@ async def run(
         # The group goes first and without an await, so that nothing survives a second cancellation.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(transport.get_pid(), signal.SIGKILL)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_DRAIN_LIMIT_S):
-                await child.closed.wait()
-        transport.close()
+        try:
+            await child.drained()
+        finally:
+            transport.close()
     return Completed(arguments, code, child.out.kept(), child.err.kept(), time.monotonic() - started)
 
 
@@ -158,6 +158,12 @@ class _Child(asyncio.SubprocessProtocol):
     def __init__(self, keep_bytes: int) -> None:
         self.out, self.err = _HeadAndTail(keep_bytes), _HeadAndTail(keep_bytes)
         self.exited, self.closed = asyncio.Event(), asyncio.Event()
+
+    async def drained(self) -> None:
+        """Return when all output is here, or whoever else holds the pipes had its time."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN_LIMIT_S):
+                await self.closed.wait()
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         (self.out if fd == 1 else self.err).add(data)

@@ -1,6 +1,7 @@
 """The command line: `auto-code` serves; its commands do one thing and end.
 
-Exit status: 0 done, 1 failed, 2 the settings or the command line do not allow it, 130 interrupted.
+Exit status: 0 done, 1 failed, 2 the settings or the command line do not allow it, 130 a run was
+interrupted.
 """
 # Each command imports what it needs when it is called, so that `--help` answers at once (the whole takes a second).
 # ruff: noqa: PLC0415
@@ -17,7 +18,6 @@ _FAILED, _NOT_ALLOWED = 1, 2
 
 app = typer.Typer(
     name="auto-code",
-    help="A ticket becomes a reviewed pull request.",
     no_args_is_help=False,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -26,7 +26,7 @@ app = typer.Typer(
 
 @app.callback(invoke_without_command=True)
 def _default(context: typer.Context) -> None:
-    """A ticket becomes a reviewed pull request. Without a command: serve."""
+    """A ticket becomes a reviewed pull request. Without a command it serves."""
     if context.invoked_subcommand is None:
         serve()
 

@@ -103,7 +103,6 @@ class Progress:
 
     def _stage_ended(self, payload: Payload, at: datetime) -> None:
         stage = payload["stage"]
-        self._return_to(stage)
         mark, style = _STAGE_ENDS[StageStatus(payload["status"])]
         spent = [took((at - self._began.pop(stage, at)).total_seconds())]
         if cost_usd := self._spent_usd.pop(stage, 0.0):

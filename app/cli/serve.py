@@ -59,7 +59,7 @@ async def serving(settings: Settings, runner: Runner) -> AsyncIterator[None]:
 
 
 class _QuietServer(uvicorn.Server):
-    """uvicorn without its handlers of signals, which would end the process before the work beside it is cleaned up."""
+    """uvicorn without its handlers of signals, which would take the service away under the work beside it."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

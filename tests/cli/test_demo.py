@@ -86,6 +86,18 @@ def test_a_demo_that_serves_shows_its_run_until_it_is_told_to_end(shell: Shell) 
     assert list(shell.temporary.iterdir()) == []
 
 
+def test_an_interrupted_demo_stops_its_run_before_the_service(shell: Shell) -> None:
+    with shell.started("demo", "--serve", CLAUDE_CODE_API_PORT=str(free_port())) as process:
+        read_until(process, "▸ workspace")
+        process.send_signal(signal.SIGINT)
+        said = "".join(read_until(process, "What a real run would need"))
+
+        assert process.wait(5) == 1
+    assert "– Stopped by you. The work so far is kept." in said
+    assert "Traceback" not in said
+    assert list(shell.temporary.iterdir()) == []
+
+
 def test_a_port_that_is_taken_is_named(shell: Shell) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

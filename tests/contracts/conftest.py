@@ -1,18 +1,19 @@
 """One suite an interface: the mock and the real one pass the same tests."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from app.database import Database
 from app.services.store.base import Store
 from app.services.store.client import DatabaseStore
 from app.services.store.mock_client import MockStore
-from tests.contracts.databases import KINDS, Databases, databases_of
+from tests.contracts.databases import Databases, PostgresDatabases, SqliteDatabases
+from tests.contracts.engines import InDatabase, InMemory, Place
+from tests.postgres import DATABASES, Postgres
 
 
-@pytest.fixture(params=("mock", *KINDS))
+@pytest.fixture(params=("mock", *DATABASES))
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     """A store of each kind, started."""
     made: Store = MockStore()
@@ -24,22 +25,24 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     await made.stop()
 
 
+@pytest.fixture(params=("mock", *DATABASES))
+async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
+    """A place for engines of each kind."""
+    made: Place = InMemory()
+    if request.param != "mock":
+        databases: Databases = request.getfixturevalue(f"{request.param}_databases")
+        made = InDatabase(databases.fresh(tmp_path))
+    yield made
+    await made.close()
+
+
 @pytest.fixture(scope="session")
-def sqlite_databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
+def sqlite_databases(tmp_path_factory: pytest.TempPathFactory) -> Databases:
     """Files."""
-    with databases_of("sqlite", tmp_path_factory.mktemp("sqlite")) as made:
-        yield made
+    return SqliteDatabases(tmp_path_factory.mktemp("sqlite") / "template.db")
 
 
 @pytest.fixture(scope="session")
-def postgres_databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
-    """A server's; only where there is one."""
-    with databases_of("postgres", tmp_path_factory.mktemp("postgres")) as made:
-        yield made
-
-
-@pytest.fixture(params=KINDS)
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
-    """A database of each kind, with the product's tables."""
-    databases: Databases = request.getfixturevalue(f"{request.param}_databases")
-    return databases.fresh(tmp_path)
+def postgres_databases(postgres: Postgres) -> Databases:
+    """A server's."""
+    return PostgresDatabases(postgres)

@@ -1,30 +1,30 @@
 """Databases for the contracts: SQLite always, Postgres where the machine has it; each brought up to date once."""
 
+import asyncio
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from app.database import Database, sqlite_url
+from app.services.engine import Steps
+from app.services.engine.client import DbosEngine
 from app.services.store import migrations, tables
-from tests.contracts import postgres
-
-KINDS = ("sqlite", "postgres") if postgres.AVAILABLE else ("sqlite",)
+from tests.postgres import Postgres
 
 
 class Databases(ABC):
-    """Gives each test a database in which the product's tables are, and nothing else; `directory` is the test's."""
+    """Gives each test an empty database with the tables of product and engine; `directory` is the test's."""
 
     @abstractmethod
     def fresh(self, directory: Path) -> Database:
-        """A new one, for whoever makes tables of its own."""
+        """A new one."""
 
     @abstractmethod
     def empty(self, directory: Path) -> Database:
-        """One for the product's tables alone, which is there sooner."""
+        """One in which only the product's tables are sure to be empty, which is there sooner."""
 
 
 class SqliteDatabases(Databases):
@@ -46,7 +46,7 @@ class SqliteDatabases(Databases):
 class PostgresDatabases(Databases):
     """Databases of one server."""
 
-    def __init__(self, server: postgres.Postgres) -> None:
+    def __init__(self, server: Postgres) -> None:
         self._server = server
         self._template = server.database()
         _bring_up_to_date(Database(url=server.url(self._template)))
@@ -63,16 +63,17 @@ class PostgresDatabases(Databases):
         return database
 
 
-@contextmanager
-def databases_of(kind: str, directory: Path) -> Iterator[Databases]:
-    """Databases of a kind, as long as the block lasts."""
-    if kind == "sqlite":
-        yield SqliteDatabases(directory / "template.db")
-        return
-    with postgres.Postgres() as server:
-        yield PostgresDatabases(server)
-
-
 def _bring_up_to_date(database: Database) -> None:
     migrations.upgrade(database)
+    with ThreadPoolExecutor(1) as beside:  # because this thread may have a loop that runs
+        beside.submit(asyncio.run, _engine_was_here(database)).result()
     database.close()
+
+
+async def _engine_was_here(database: Database) -> None:
+    async def nothing(_run_id: str, _steps: Steps) -> None:
+        pass
+
+    engine = DbosEngine(database=database, concurrency=1)
+    await engine.start(nothing)
+    await engine.stop()

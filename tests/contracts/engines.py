@@ -11,6 +11,8 @@ from app.services.engine import Engine, Steps, Workflow
 from app.services.engine.client import DbosEngine
 from app.services.engine.mock_client import Journal, MockEngine
 
+_ALL = "*"
+
 LIMIT_S = 20.0
 """How long a test waits for what must happen."""
 
@@ -41,6 +43,10 @@ class Place(ABC):
     async def stop(self) -> None:
         """Stop the engine that works, as a service that ends does."""
         await self._running.aclose()
+
+    async def close(self) -> None:
+        """Leave nothing open."""
+        await self.stop()
 
 
 class InMemory(Place):
@@ -79,14 +85,18 @@ class InDatabase(Place):
 
         await asyncio.to_thread(transaction)
 
+    async def close(self) -> None:
+        await super().close()
+        self._database.close()
+
 
 class Record:
-    """A workflow of steps that are told by name, and what became of them. Steps in `held` wait for `let_go`."""
+    """A workflow of steps that are told by name, and what became of them. Those in `held` wait until let go."""
 
     def __init__(self, *names: str, held: frozenset[str] = frozenset()) -> None:
         self._names = names
         self._held = held
-        self._let_go = asyncio.Event()
+        self._free: set[str] = set()
         self._news = asyncio.Condition()
         self.begun: list[tuple[str, str]] = []
         self.cancelled: list[tuple[str, str]] = []
@@ -100,14 +110,22 @@ class Record:
         results = [await steps.run(name, self._step(run_id, name), str) for name in self._names]
         await self._say(lambda: self.results.update({run_id: results}))
 
-    def let_go(self) -> None:
-        """Let held steps end."""
-        self._let_go.set()
+    async def let_go(self, *run_ids: str) -> None:
+        """Let held steps of these runs end; without names, of all."""
+        await self._say(lambda: self._free.update(run_ids or {_ALL}))
 
     async def until(self, happened: Callable[[], bool]) -> None:
         """Return when it has happened."""
         async with asyncio.timeout(LIMIT_S), self._news:
             await self._news.wait_for(happened)
+
+    async def until_at_work(self, count: int) -> None:
+        """Return when so many runs are in a step, or more."""
+        await self.until(lambda: len(self.at_work) >= count)
+
+    async def until_ended(self, count: int) -> None:
+        """Return when so many runs have ended."""
+        await self.until(lambda: len(self.results) >= count)
 
     def _step(self, run_id: str, name: str) -> Callable[[], Awaitable[str]]:
         async def step() -> str:
@@ -116,7 +134,7 @@ class Record:
             await self._say(lambda: self.begun.append((run_id, name)))
             try:
                 if name in self._held:
-                    await self._let_go.wait()
+                    await self.until(lambda: bool(self._free & {run_id, _ALL}))
             except asyncio.CancelledError:
                 self.cancelled.append((run_id, name))
                 raise

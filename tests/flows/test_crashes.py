@@ -146,3 +146,18 @@ def assert_nothing_lives(world: World) -> None:
     while (left := processes_in(world.directory)) and time.monotonic() < give_up:
         time.sleep(0.05)
     assert left == {}
+
+
+def test_a_stop_in_the_middle_of_a_turn_is_no_failure() -> None:
+    with World(CORRECTED) as world, world.service() as service:
+        run_id = while_asking(IMPLEMENT, answers=2)(world, service, lambda: service.accept(world.ticket()))
+        service.stop()
+        assert_nothing_lives(world)
+        world.open_gates()
+
+        service.start()
+        run = service.wait(run_id)
+
+        assert (run["status"], run["error"]) == ("pr_opened", None)
+        assert_published_once(world)
+        assert not [event for event in service.events(run_id) if event["kind"] == "error"]

@@ -12,10 +12,14 @@ _COST_USD = 0.01
 
 
 class Answer(Model):
-    """What the stand-in does in one turn: the files that it writes (None deletes), and what it says."""
+    """What the stand-in does in one turn: the files that it writes (None deletes), and what it says.
+
+    `finished` is false for a turn that is cut at its limit.
+    """
 
     text: str = "Done."
     files: Mapping[str, str | None] = {}
+    finished: bool = True
 
 
 Script = Callable[[str, Path], Answer]
@@ -28,38 +32,44 @@ def nothing_to_say(_prompt: str, _directory: Path) -> Answer:
 
 
 class MockClaudeCode(ClaudeCode):
-    """Remembers sessions as the CLI's transcripts would: the same prompt is answered once."""
+    """Remembers sessions as the CLI's transcripts would: the same prompt is answered once.
+
+    `prompts` are those that were asked, in their order; `open_sessions` have a process.
+    """
 
     def __init__(self, *, author: Script = nothing_to_say, reviewer: Script | None = None) -> None:
         self._author = author
         self._reviewer = reviewer or (lambda _prompt, _directory: Answer(text="HAS_ISSUES: false\nFINDINGS:\n"))
         self.prompts: list[str] = []
         self._sessions: dict[str, dict[str, Turn]] = {}
-        self._open: set[str] = set()
+        self.open_sessions: set[str] = set()
 
     async def start(self) -> None:
         pass
 
     async def stop(self) -> None:
-        self._open.clear()
+        self.open_sessions.clear()
 
     async def reserve(self) -> str:
         return str(uuid.uuid4())
 
     async def remembers(self, session_id: str) -> bool:
-        return bool(self._sessions.get(session_id))
+        return session_id in self._sessions
 
     async def warm(self, session: SessionRef) -> None:
-        self._open.add(session.id)
+        self.open_sessions.add(session.id)
 
     async def run_implementation(self, session: SessionRef, prompt: Prompt, emit: Emit) -> Turn:
         return await self._turn(session, prompt, emit, self._author, role="author")
 
     async def run_code_review(self, session: SessionRef, prompt: Prompt, emit: Emit, *, beside: str) -> Turn:  # noqa: ARG002
-        return await self._turn(session, prompt, emit, self._reviewer, role="reviewer")
+        try:
+            return await self._turn(session, prompt, emit, self._reviewer, role="reviewer")
+        finally:
+            await self.close(session.id)
 
     async def close(self, session_id: str) -> None:
-        self._open.discard(session_id)
+        self.open_sessions.discard(session_id)
 
     async def check(self) -> str:
         return "an offline stand-in answers"
@@ -67,6 +77,7 @@ class MockClaudeCode(ClaudeCode):
     async def _turn(self, session: SessionRef, prompt: Prompt, emit: Emit, script: Script, *, role: str) -> Turn:
         if not session.directory.is_dir():
             raise WorkFailed(f"There is no directory {session.directory}.")
+        self.open_sessions.add(session.id)
         turns = self._sessions.setdefault(session.id, {})
         if prompt.id in turns:
             return turns[prompt.id]
@@ -82,6 +93,7 @@ class MockClaudeCode(ClaudeCode):
             turns=1 + len(answer.files),
             session_cost_usd=cost,
             tokens=Tokens(input=len(prompt.text) // 4, output=len(answer.text) // 4),
+            finished=answer.finished,
         )
         return turns[prompt.id]
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, EnqueueOptions, StepOptions
 from dbos import _dbos as dbos_module
+from dbos import error as dbos_error
 
 from app.database import Database
 from app.services.engine.base import Engine, Said, Steps, Workflow
@@ -25,6 +26,7 @@ _VERSION = "1"  # for ever: another one would strand what is queued or running u
 
 _UNFINISHED = ["ENQUEUED", "DELAYED", "PENDING"]
 _POLL_S = 0.1
+_LISTEN_S = 0.25  # nobody is notified here, but stopping waits for the listener
 LOCK_WAIT_S = 60.0
 _MOST_RECOVERIES = 50
 """Each restart of the service counts for every unfinished run, so this only stops a run that kills its process."""
@@ -115,6 +117,7 @@ class DbosEngine(Engine):
             executor_id=_APPLICATION,  # the same after a crash, so that DBOS takes up what the dead process had begun
             serializer=DBOSPortableJSONSerializer(),
             log_level="WARNING",
+            notification_listener_polling_interval_sec=_LISTEN_S,
             sys_db_pool_size=8,
         )
 
@@ -124,3 +127,9 @@ def _tame_logs() -> None:
     logger = logging.getLogger("dbos")
     logger.handlers.clear()
     logger.propagate = True
+    logger.addFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a record of DBOS tells something: a run that a person stopped is no error, though DBOS logs it as one."""
+    return not (record.exc_info and isinstance(record.exc_info[1], dbos_error.DBOSAwaitedWorkflowCancelledError))

@@ -104,13 +104,21 @@ class SessionOwnership(Ownership):
     another one may hold it already, and finds every run where this one left it.
     """
 
-    def __init__(self, url: str, *, wait_s: float, on_loss: Callable[[], None] = lambda: os._exit(_TRY_AGAIN)) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        wait_s: float,
+        watch_s: float = _WATCH_S,
+        on_loss: Callable[[], None] = lambda: os._exit(_TRY_AGAIN),
+    ) -> None:
         super().__init__(wait_s=wait_s)
         self._engine = sa.create_engine(
             url, poolclass=sa.pool.NullPool, isolation_level="AUTOCOMMIT", connect_args=_KEEPALIVES
         )
         self._session: sa.Connection | None = None
         self._watch: asyncio.Task[None] | None = None
+        self._watch_s = watch_s
         self._on_loss = on_loss
 
     async def take(self) -> None:
@@ -141,7 +149,7 @@ class SessionOwnership(Ownership):
 
     async def _watched(self) -> None:
         while True:
-            await asyncio.sleep(_WATCH_S)
+            await asyncio.sleep(self._watch_s)
             try:
                 await asyncio.to_thread(self._answers)
             except DBAPIError as error:

@@ -16,7 +16,7 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     workspace: Workspace
-    admin: Path | None = None
+    admin: Path
     pending: str | None = None
 
 

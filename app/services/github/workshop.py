@@ -1,7 +1,7 @@
 """Where worktrees are set up, filled with files and torn down.
 
 Each step leaves the disk so that a process killed right after it is made good by the next call: the record is written
-before what it describes, and the tree that is to be checked out stays in it until it is.
+before files are, and the tree that is to be checked out stays in it until it is.
 """
 
 import asyncio
@@ -65,7 +65,7 @@ class Workshop:
             async with self._checkouts:
                 await self.content.check_out(desk, record.pending)
             self._records.save(record.model_copy(update={"pending": None}))
-        self._show(record, desk)
+        show_to_git(desk, record.admin)
 
     async def snapshot(self, workspace: Workspace) -> str:
         """The tree of the worktree's files."""
@@ -76,7 +76,7 @@ class Workshop:
         async with self._clone_lock.held():
             await self.git.clone("update-ref", f"refs/heads/{workspace.branch}", commit)
         if record := self._records.load(workspace.branch):
-            self._show(record, self.desk(workspace.branch))
+            show_to_git(self.desk(workspace.branch), record.admin)
 
     def published(self, workspace: Workspace, commit: str) -> None:
         """Remember that the branch at the forge is at `commit`, which the worktree's files grow from now."""
@@ -113,11 +113,8 @@ class Workshop:
                 tip = await self.worktrees.tip(branch)
                 await self._cleared(branch, tip=tip, fallback=heads[self._base])
             self.worktrees.clear(directory, branch)
-            record = Record(workspace=workspace, pending=start)
-            self._records.save(record)
-            record = record.model_copy(
-                update={"admin": await self._added(directory, branch, start, reset=has_leftovers)}
-            )
+            admin = await self._added(directory, branch, start, reset=has_leftovers)
+            record = Record(workspace=workspace, admin=admin, pending=start)
             self._records.save(record)
         return record
 
@@ -165,7 +162,7 @@ class Workshop:
     async def _known_to_git(self, record: Record) -> Path:
         """The administrative directory of a worktree with files, made anew where somebody pruned it."""
         branch, directory = record.workspace.branch, self._places.worktrees / record.workspace.branch
-        if record.admin and self.worktrees.is_good(directory, record.admin):
+        if self.worktrees.is_good(directory, record.admin):
             self.worktrees.mend(directory, record.admin, branch)
             return record.admin
         self.worktrees.clear(directory, branch)
@@ -199,10 +196,6 @@ class Workshop:
             directory.rename(self._places.trash / uuid4().hex)
         self._records.forget(branch)
         return place
-
-    def _show(self, record: Record, desk: Desk) -> None:
-        if record.admin:
-            show_to_git(desk, record.admin)
 
     async def _tidied(self) -> None:
         for leftover in self._places.trash.iterdir():

@@ -38,9 +38,9 @@ class Worktrees:
         folder = self._git.clone_dir / "worktrees"
         return [_entry(admin) for admin in sorted(folder.iterdir())] if folder.is_dir() else []
 
-    def is_good(self, directory: Path, admin: Path | None) -> bool:
+    def is_good(self, directory: Path, admin: Path) -> bool:
         """Git still knows the worktree by this administrative directory."""
-        return admin is not None and _text(admin / "gitdir") == f"{directory}/.git" and (admin / "commondir").is_file()
+        return _text(admin / "gitdir") == f"{directory}/.git" and (admin / "commondir").is_file()
 
     def mend(self, directory: Path, admin: Path, branch: str) -> None:
         """Point worktree and clone at each other again, whatever was written over that."""

@@ -37,12 +37,15 @@ class LocalPipeline(Pipeline):
         turn, report = await implement(context, workspace, session)
         changes = await context.changes("changes", workspace)
         if not changes.files:
-            await self._clean_up(context, workspace, session)
-            return Outcome(status=RunStatus.IDLE, sentence=f"No changes, so no pull request. {turn.text}"[:2000])
+            return await self._without_changes(context, workspace, session, said=turn.text)
         gates = [report]
         if options.review:
             gates.append(await review(context, workspace, session, changes))
         gates += await verify(context, workspace, session)
+        if any(gate.rounds for gate in gates):  # a fix may take back what the change was
+            changes = await context.changes("changes after fixes", workspace)
+            if not changes.files:
+                return await self._without_changes(context, workspace, session, said=turn.text)
         if options.dry_run:
             command = self._hands.github.removal_command(workspace)
             sentence = (
@@ -52,6 +55,12 @@ class LocalPipeline(Pipeline):
         pull_request = await publish(context, workspace, session, summary=turn.text, gates=gates)
         await self._clean_up(context, workspace, session)
         return Outcome(status=RunStatus.PR_OPENED, sentence=_sentence(pull_request))
+
+    async def _without_changes(
+        self, context: Context, workspace: Workspace, session: SessionRef, *, said: str
+    ) -> Outcome:
+        await self._clean_up(context, workspace, session)
+        return Outcome(status=RunStatus.IDLE, sentence=f"No changes, so no pull request. {said}"[:2000])
 
     async def _clean_up(self, context: Context, workspace: Workspace, session: SessionRef) -> None:
         await self._hands.claude_code.close(session.id)  # nothing shall work in a directory that goes

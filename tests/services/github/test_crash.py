@@ -137,14 +137,28 @@ async def test_a_lost_index_loses_no_tracked_file_that_is_ignored_now(bench: Ben
     assert (await client.changes(workspace)).files == ()
 
 
+def _half_checked_out(bench: Bench, tree: str) -> None:
+    record = json.loads(_record(bench).read_text())
+    _record(bench).write_text(json.dumps({**record, "pending": tree}))
+    (bench.worktree / "README.md").unlink()
+
+
 async def test_files_that_were_never_checked_out_are_not_saved_as_deletions(bench: Bench) -> None:
     client = bench.client()
     workspace = await client.prepare(BRANCH)
-    record = json.loads(_record(bench).read_text())
-    _record(bench).write_text(json.dumps({**record, "pending": workspace.parent}))
-    (bench.worktree / "README.md").unlink()
+    _half_checked_out(bench, workspace.parent)
 
     assert await client.remove(workspace) is None
+
+
+async def test_files_that_were_never_checked_out_do_not_count_as_deleted_when_people_pushed(bench: Bench) -> None:
+    workspace = await bench.client().prepare(BRANCH)
+    _half_checked_out(bench, workspace.parent)
+    bench.push_as_human({"theirs.txt": "1\n"})
+
+    await bench.client().prepare(BRANCH)
+
+    assert listing(bench.worktree) == {*SEED, "theirs.txt"}
 
 
 async def test_a_lost_record_means_a_new_worktree_and_the_work_saved(bench: Bench) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from app.errors import WorkFailed
 from app.models import Workspace
+from app.services.github.locks import FileLock
 from tests.fakes.repositories import git
 from tests.services.github.conftest import BRANCH, REPOSITORY, SEED, Bench, listing
 
@@ -148,6 +149,17 @@ async def test_what_refresh_fetched_counts_for_prepare(bench: Bench) -> None:
     assert (await client.prepare(BRANCH)).parent == before
     await client.refresh()
     assert (await client.prepare("ticket/proj-2")).parent == after
+
+
+async def test_nothing_is_fetched_while_another_process_uses_the_clone(bench: Bench) -> None:
+    client = bench.client()
+    await client.start()
+
+    async with FileLock(bench.workspace_dir / ".clone.lock").held():
+        refresh = asyncio.create_task(client.refresh())
+        done, _ = await asyncio.wait({refresh}, timeout=0.3)
+        assert not done
+    await refresh
 
 
 async def test_a_clone_follows_the_base(bench: Bench) -> None:

@@ -27,8 +27,11 @@ async def review(context: Context, workspace: Workspace, session: SessionRef, ch
             async def fix() -> str:
                 return build_fix_prompt("review", verdict.findings)
 
-            spent.append(await context.author_turn("fix review", session, fix))
+            fixed = await context.author_turn("fix review", session, fix)
+            spent.append(fixed)
             end.rounds, end.summary = 1, "Found issues; fixed by the author."
+            if not fixed.finished:
+                end.status, end.summary = StageStatus.WARNED, "Found issues; the fix was cut at the limit of turns."
         return GateReport(
             gate=StageName.REVIEW,
             status=end.status,

@@ -40,6 +40,8 @@ class _Gate:
     visits: int = 0
     checks: int = 0
     fixes: int = 0
+    is_unchecked: bool = True
+    """The author changed something for this gate that no check has seen, or there was no check yet."""
     last: CheckResult = field(default_factory=lambda: CheckResult(outcome=CheckOutcome.SKIPPED))
     duration_s: float = 0.0
     spent: list[Turn] = field(default_factory=list)
@@ -47,7 +49,7 @@ class _Gate:
     @property
     def settled(self) -> bool:
         """No further check can change the gate's end."""
-        if self.checks == 0:
+        if self.is_unchecked:
             return False
         if self.last.outcome is CheckOutcome.FAILED:
             return self.fixes >= self.most_fixes
@@ -117,6 +119,7 @@ async def _check(context: Context, gate: _Gate, workspace: Workspace, commands: 
         return result
 
     gate.last = await context.steps.run(f"{gate.name} {number}", body, CheckResult)
+    gate.is_unchecked = False
     gate.duration_s += gate.last.duration_s
     if gate.last.outcome is CheckOutcome.PASSED:
         gate.passed_edition = edition
@@ -129,6 +132,7 @@ async def _fix(context: Context, gate: _Gate, session: SessionRef) -> None:
         return build_check_fix_prompt(gate.name, gate.last, attempt=gate.fixes, most=gate.most_fixes)
 
     gate.spent.append(await context.author_turn(f"fix {gate.name} {gate.fixes}", session, prompt))
+    gate.is_unchecked = True
 
 
 async def _end_visit(context: Context, gate: _Gate) -> None:
@@ -140,7 +144,7 @@ async def _skip_what_needs(setup: _Gate, gates: list[_Gate], context: Context) -
     """What depends on a setup that is not there says so, instead of failing for a reason that is not its own."""
     for gate in gates:
         if gate is not setup:
-            gate.checks, gate.visits = 1, 1
+            gate.is_unchecked, gate.visits = False, 1
             gate.last = CheckResult(outcome=CheckOutcome.UNAVAILABLE, output="Not run: setup failed.")
             await context.hands.store.stage_started(context.job.run_id, gate.name)
             await _end_visit(context, gate)
@@ -161,11 +165,11 @@ def _report(gate: _Gate) -> GateReport:
 
 def _end_of(gate: _Gate) -> tuple[StageStatus, str]:
     outcome, command = gate.last.outcome, gate.last.command
+    fixes = f"{gate.fixes} fix{'' if gate.fixes == 1 else 'es'}"
     if outcome is CheckOutcome.PASSED:
-        times = "at once" if gate.fixes == 0 else f"after {gate.fixes} fix{'es' if gate.fixes > 1 else ''}"
-        return StageStatus.PASSED, f"`{command}` passes {times}"
+        return StageStatus.PASSED, f"`{command}` passes {f'after {fixes}' if gate.fixes else 'at once'}"
     if outcome is CheckOutcome.SKIPPED:
         return StageStatus.SKIPPED, gate.last.output.strip() or "Nothing to run"
     if outcome is CheckOutcome.UNAVAILABLE:
         return StageStatus.WARNED, gate.last.output.strip() or f"`{command}` could not be run"
-    return StageStatus.FAILED, f"`{command}` still fails after {gate.fixes} fixes"
+    return StageStatus.FAILED, f"`{command}` still fails after {fixes}"

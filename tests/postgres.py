@@ -17,6 +17,9 @@ _HASTY = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_wr
 
 AVAILABLE = shutil.which("postgres") is not None and shutil.which("initdb") is not None
 
+DATABASES = ("sqlite", "postgres") if AVAILABLE else ("sqlite",)
+"""Kinds of databases that a test can be run on here."""
+
 
 class Postgres:
     """A server in a `with`, and its databases. Postgres refuses to run as root, so root runs it as nobody."""

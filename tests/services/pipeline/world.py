@@ -1,0 +1,162 @@
+"""A world of stand-ins for the real runner and the real pipeline."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+from app.models import Event, EventKind, PipelineOptions, Receipt, Run, Ticket, Trigger
+from app.services.checks.mock_client import MockChecks
+from app.services.claude_code.base import Emit, Prompt, SessionRef
+from app.services.claude_code.mock_client import Answer, MockClaudeCode
+from app.services.engine.mock_client import Journal, MockEngine
+from app.services.github.mock_client import MockGitHub, OfflineForge
+from app.services.langfuse.mock_client import MockLangfuse
+from app.services.pipeline import Hands
+from app.services.pipeline.client import LocalPipeline
+from app.services.runner import Delivery
+from app.services.runner.client import TicketRunner
+from app.services.store.mock_client import MockStore
+
+BRANCH = "ticket/proj-1"
+TICKET = Ticket(key="PROJ-1", summary="Add dark mode", description="On every page.", url="https://jira.test/PROJ-1")
+ALL_GATES = PipelineOptions(review=True, lint=True, tests=True)
+FILES = {
+    "README.md": "# Widgets\n",
+    "theme.txt": "light\n",
+    "CLAUDE.md": "Themes live in theme.txt.\n",
+    "AGENTS.md": "Keep it short.\n",
+    "WORKFLOW.md": "---\nlint: make lint\ntest: make test\n---\n",
+}
+
+IMPLEMENT, AGAIN, REVIEW, FIX_REVIEW, FIX_SETUP, FIX_LINT, FIX_TESTS, RESOLVE = (
+    "Implement ticket",
+    "was sent again",
+    "Review the change",
+    "The review of your change",
+    "(setup) fails",
+    "(lint) fails",
+    "(tests) fails",
+    "Resolve them",
+)
+"""What the prompts of the turns hold."""
+
+ISSUES = Answer(text="HAS_ISSUES: true\nFINDINGS:\n- theme.txt:1: no default\n")
+
+Play = Answer | Exception
+LIMIT_S = 20.0
+
+
+class ScriptedClaude(MockClaudeCode):
+    """Plays each turn by what its prompt holds; a turn in `held` waits, having said in `begun` that it began."""
+
+    def __init__(self, plays: Mapping[str, Play]) -> None:
+        super().__init__(author=self._play, reviewer=self._play)
+        self.plays: dict[str, Play] = dict(plays)
+        self.held: str | None = None
+        self.begun = asyncio.Event()
+        self.sessions: list[str] = []
+
+    async def run_implementation(self, session: SessionRef, prompt: Prompt, emit: Emit) -> Any:
+        self.sessions.append(session.id)
+        if self.held is not None and self.held in prompt.text:
+            self.open_sessions.add(session.id)
+            self.begun.set()
+            await asyncio.Event().wait()
+        return await super().run_implementation(session, prompt, emit)
+
+    def asked(self, holds: str) -> list[str]:
+        """The prompts that hold this text, in order."""
+        return [prompt for prompt in self.prompts if holds in prompt]
+
+    def _play(self, prompt: str, _directory: Path) -> Answer:
+        play = next((play for holds, play in self.plays.items() if holds in prompt), Answer())
+        if isinstance(play, Exception):
+            raise play
+        return play
+
+
+class World:
+    """Everything that outlives a runner. Parts may be replaced before `start`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.store = MockStore()
+        self.claude = ScriptedClaude(
+            {
+                IMPLEMENT: Answer(text="I added dark.", files={"theme.txt": "light\ndark\n"}),
+                REVIEW: Answer(text="HAS_ISSUES: false\nFINDINGS:\n"),
+            }
+        )
+        self.forge = OfflineForge()
+        self.github = MockGitHub(root, FILES, forge=self.forge)
+        self.checks = MockChecks()
+        self.langfuse = MockLangfuse()
+        self.journal = Journal()
+        self.options = ALL_GATES
+        self._runner: TicketRunner | None = None
+
+    @property
+    def runner(self) -> TicketRunner:
+        """The runner that works now."""
+        assert self._runner is not None
+        return self._runner
+
+    @property
+    def worktree(self) -> Path:
+        """Where the ticket is worked on."""
+        return self.root / "worktrees" / BRANCH
+
+    async def start(self, *, concurrency: int = 4) -> None:
+        """Another process: a new engine and a new runner."""
+        hands = Hands(
+            store=self.store,
+            claude_code=self.claude,
+            github=self.github,
+            checks=self.checks,
+            langfuse=self.langfuse,
+        )
+        engine = MockEngine(concurrency=concurrency, journal=self.journal)
+        self._runner = TicketRunner(
+            hands=hands, engine=engine, pipeline=LocalPipeline(hands=hands), options=self.options
+        )
+        await self._runner.start()
+
+    async def stop(self) -> None:
+        """The process ends."""
+        if self._runner is not None:
+            runner, self._runner = self._runner, None
+            await runner.stop()
+
+    async def submit(
+        self, ticket: Ticket = TICKET, *, delivery: Delivery = Delivery(), options: PipelineOptions | None = None
+    ) -> Receipt:
+        """What a webhook does."""
+        return await self.runner.handle_ticket(ticket, trigger=Trigger.WEBHOOK, delivery=delivery, options=options)
+
+    async def work(self, ticket: Ticket = TICKET, *, options: PipelineOptions | None = None) -> Run:
+        """A run of the ticket, ended."""
+        if self._runner is None:
+            await self.start()
+        receipt = await self.submit(ticket, options=options)
+        assert receipt.status == "accepted", receipt
+        assert receipt.run_id is not None
+        return await self.ended(receipt.run_id)
+
+    async def ended(self, run_id: str) -> Run:
+        """The run once it has ended."""
+        async with asyncio.timeout(LIMIT_S), aclosing(self.store.follow(run_id)) as events:  # type: ignore[type-var]
+            async for _ in events:
+                pass
+        return await self.store.run(run_id)
+
+    async def events(self, run_id: str, kind: EventKind | None = None) -> list[Event]:
+        """Events of the run, of one kind or all."""
+        events = await self.store.events(run_id, limit=10_000)
+        return [event for event in events if kind in {None, event.kind}]
+
+
+def stages_of(run: Run) -> dict[str, str]:
+    """How each stage of the run stands."""
+    return {stage.name: stage.status for stage in run.stages}

@@ -1,0 +1,196 @@
+"""Settings: what the operator decides, said in full when it is not enough, and secret where it is secret."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from app.config import Settings, load_settings
+from app.errors import ConfigurationError
+
+ROOT = Path(__file__).parent.parent
+SECRETS = {
+    "database_url": "postgresql://me:p4ssw0rd-database@host/db",
+    "gh_token": "ghp_aSecretOfGithub",
+    "anthropic_api_key": "sk-ant-aSecretOfClaude",
+    "claude_code_oauth_token": "sk-ant-oat-aSecretOfClaude",
+    "webhook_secret": "aSecretOfTheWebhook",
+    "admin_access_code": "aSecretOfTheOrganisation",
+    "langfuse_secret_key": "sk-lf-aSecretOfLangfuse",
+}
+READY = {**SECRETS, "node_env": "production", "repo_url": "https://github.com/acme/widgets.git", "offline": False}
+
+
+def settings_of(**given: Any) -> Settings:
+    """Settings of these values alone: what a test depends on is given, whatever the machine's environment says."""
+    return load_settings(_env_file=None, **given)
+
+
+# Production
+
+
+def test_production_with_everything_is_ready() -> None:
+    settings_of(**READY).require_production_ready()
+
+
+def test_production_names_all_that_is_missing_in_one_message() -> None:
+    nothing = dict.fromkeys(SECRETS | {"repo_url": None})
+    with pytest.raises(ConfigurationError) as refused:
+        settings_of(**nothing, node_env="production", offline=True).require_production_ready()
+    assert str(refused.value) == (
+        "NODE_ENV=production cannot start. Set or correct: REPO_URL, ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN, "
+        "GH_TOKEN, WEBHOOK_SECRET, OFFLINE (must be false). See .env.example."
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"repo_url": "git@github.com:acme/widgets.git"}, r": REPO_URL \(must be an https:// URL\)\."),
+        ({"repo_url": None}, r": REPO_URL\."),
+        ({"gh_token": None}, r": GH_TOKEN\."),
+        ({"webhook_secret": "fifteen letters"}, r": WEBHOOK_SECRET \(must have at least 16 characters\)\."),
+        ({"anthropic_api_key": None, "claude_code_oauth_token": None}, r": ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOK"),
+    ],
+)
+def test_production_refuses_what_it_cannot_work_with(given: dict[str, Any], named: str) -> None:
+    with pytest.raises(ConfigurationError, match=named):
+        settings_of(**{**READY, **given}).require_production_ready()
+
+
+@pytest.mark.parametrize("one", ["anthropic_api_key", "claude_code_oauth_token"])
+def test_production_needs_only_one_credential_of_claude(one: str) -> None:
+    settings_of(**{**READY, one: None}).require_production_ready()
+
+
+def test_development_needs_nothing() -> None:
+    settings_of(**dict.fromkeys(SECRETS), repo_url=None, node_env="development").require_production_ready()
+
+
+# Values
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"claude_code_api_port": "http"}, "CLAUDE_CODE_API_PORT: "),
+        ({"claude_code_api_port": 70000}, "CLAUDE_CODE_API_PORT: "),
+        ({"node_env": "staging"}, "NODE_ENV: Input should be 'development' or 'production'"),
+        ({"dry_run": "perhaps"}, "DRY_RUN: "),
+        ({"max_concurrent_runs": 0}, "MAX_CONCURRENT_RUNS: "),
+        ({"claude_idle_timeout_s": 0}, "CLAUDE_IDLE_TIMEOUT_S: "),
+        ({"webhook_rate_limit": "often"}, "WEBHOOK_RATE_LIMIT: "),
+        ({"retry_after_s": "1,soon"}, "RETRY_AFTER_S: "),
+        ({"repo_url": "https://me:secret@host/a/b.git"}, "REPO_URL: Value error, must not hold a user or a password"),
+    ],
+)
+def test_a_value_that_cannot_be_understood_is_named(given: dict[str, Any], named: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(named)):
+        settings_of(**given)
+
+
+def test_all_values_that_cannot_be_understood_are_named_at_once() -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        settings_of(dry_run="perhaps", node_env="staging", claude_max_retries=-1)
+    assert all(name in str(refused.value) for name in ("DRY_RUN: ", "NODE_ENV: ", "CLAUDE_MAX_RETRIES: "))
+
+
+def test_waits_between_tries_are_numbers_between_commas() -> None:
+    assert settings_of(retry_after_s="0.5, 2,").retry_after_s == (0.5, 2.0)
+    assert settings_of(retry_after_s="").retry_after_s == ()
+
+
+def test_the_oauth_token_wins_over_the_api_key() -> None:
+    both = settings_of(anthropic_api_key="key", claude_code_oauth_token="token")
+    assert both.claude_credential == ("CLAUDE_CODE_OAUTH_TOKEN", SecretStr("token"))
+    key = settings_of(anthropic_api_key="key", claude_code_oauth_token=None)
+    assert key.claude_credential == ("ANTHROPIC_API_KEY", SecretStr("key"))
+
+
+@pytest.mark.parametrize(("public", "secret", "on"), [("pk", "sk", True), ("pk", None, False), (None, "sk", False)])
+def test_tracing_needs_both_keys(public: str | None, secret: str | None, on: bool) -> None:
+    assert settings_of(langfuse_public_key=public, langfuse_secret_key=secret).tracing is on
+
+
+# Secrets
+
+
+def test_no_secret_is_ever_shown() -> None:
+    settings = settings_of(**READY)
+    shown = f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
+    assert [name for name, value in SECRETS.items() if value in shown] == []
+
+
+def test_no_secret_is_part_of_a_message() -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        settings_of(**{**SECRETS, "gh_token": ["ghp_aSecretOfGithub"], "node_env": "staging"})
+    assert "GH_TOKEN: Input should be a valid string" in str(refused.value)
+    assert [name for name, value in SECRETS.items() if value in str(refused.value)] == []
+    assert refused.value.__suppress_context__  # pydantic's own message holds the values
+
+
+# Environment and .env
+
+
+def read_by_a_process(directory: Path, environment: dict[str, str]) -> list[str]:
+    """What a service that is started there takes for its base branch, its dry run and the length of its token."""
+    program = (
+        "from app.config import get_settings as s; print(s().base_branch, s().dry_run, s().log_level,"
+        " s().gh_token and len(s().gh_token.get_secret_value()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=directory, env=environment, capture_output=True, text=True, check=True
+    )
+    return done.stdout.split()
+
+
+def test_the_environment_wins_over_the_env_file_and_empty_means_unset(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("BASE_BRANCH=develop\nDRY_RUN=true\nGH_TOKEN=\nLOG_LEVEL=debug\nUNKNOWN=1\n")
+    assert read_by_a_process(tmp_path, {"BASE_BRANCH": "trunk", "LOG_LEVEL": ""}) == ["trunk", "True", "debug", "None"]
+
+
+# .env.example
+
+
+def documented() -> dict[str, str]:
+    """The variables of .env.example and what it sets them to."""
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    given = (line.lstrip("# ").partition("=") for line in lines if re.fullmatch(r"#? ?[A-Z][A-Z0-9_]+=.*", line))
+    return {name: value for name, _, value in given}
+
+
+def test_the_example_documents_every_setting_and_nothing_else() -> None:
+    assert sorted(documented()) == sorted(name.upper() for name in Settings.model_fields)
+
+
+def test_each_variable_of_the_example_has_words_above_it() -> None:
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    bare = [
+        line for above, line in zip(["", *lines], lines, strict=False) if "=" in line and not above.startswith("# ")
+    ]
+    assert bare == []
+
+
+def test_the_example_can_be_used_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text((ROOT / ".env.example").read_text())
+    assert read_by_a_process(tmp_path, {})[0] == "main"
+
+
+def test_the_example_turns_all_gates_on_and_leaves_the_rest_at_its_default() -> None:
+    defaults = {name.upper(): field.default for name, field in Settings.model_fields.items()}
+    others = {
+        name: value
+        for name, value in documented().items()
+        if value and not name.startswith("PIPELINE_") and not _same(value, defaults[name])
+    }
+    assert others == {}
+    assert {value for name, value in documented().items() if name.startswith("PIPELINE_")} == {"true"}
+
+
+def _same(text: str, default: object) -> bool:
+    shown = ",".join(f"{part:g}" for part in default) if isinstance(default, tuple) else str(default)
+    return text in {shown, shown.lower()}
