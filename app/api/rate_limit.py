@@ -7,6 +7,8 @@ from starlette.responses import JSONResponse
 
 from app.api.security import address_of
 
+__all__ = ["Limiter", "make_limiter", "too_many"]
+
 
 def make_limiter() -> Limiter:
     """A limiter with its counts in memory; the answer's headers say what is left."""

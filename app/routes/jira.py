@@ -5,11 +5,11 @@ from typing import TypeVar
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ValidationError
-from slowapi import Limiter
 from starlette.responses import JSONResponse
 
 from app.api.bodies import as_invalid_input, limited_body
 from app.api.dependencies import RunnerDep, SettingsDep
+from app.api.rate_limit import Limiter
 from app.api.security import check_webhook
 from app.domain.eligibility import reason_to_ignore
 from app.domain.jira_payload import AutomationPayload, JiraEvent, JiraPayload

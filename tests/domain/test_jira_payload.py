@@ -1,0 +1,189 @@
+"""Jira's bodies in all their shapes give a ticket, or name what is wrong with them."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from app.domain.jira_payload import AutomationPayload, JiraEvent, JiraPayload
+from app.models import Ticket
+from tests.builders import Shape, adf_sample, issue_of, jira_body
+
+UNDER_ISSUE: tuple[Shape, ...] = (
+    "system.issue_created",
+    "system.issue_updated",
+    "automation.issue_data_jira_format",
+    "automation.custom",
+)
+ON_TOP: Shape = "automation.issue_data_automation_format"
+TEXT = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=50)
+
+
+def ticket_of(body: Any) -> Ticket:
+    """The ticket of a body, read as the door reads it."""
+    raw = json.dumps(body)
+    shape = AutomationPayload if JiraEvent.model_validate_json(raw).issue_on_top else JiraPayload
+    return shape.model_validate_json(raw).ticket()
+
+
+def fault_of(body: Any) -> tuple[str, str]:
+    """Where a body is wrong, and what is."""
+    with pytest.raises(ValidationError) as refused:
+        ticket_of(body)
+    fault = refused.value.errors()[0]
+    return ".".join(map(str, fault["loc"])), fault["msg"].removeprefix("Value error, ")
+
+
+def body_with(**facts: Any) -> dict[str, Any]:
+    """The smallest body with these facts of its issue, or without those that are ...."""
+    fields = {"summary": "Add dark mode", "description": None}
+    fields |= {name: value for name, value in facts.items() if name in fields}
+    issue = {"key": "PROJ-1", "self": None} | {name: value for name, value in facts.items() if name not in fields}
+    return {"issue": _given(issue) | {"fields": _given(fields)}}
+
+
+def _given(facts: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in facts.items() if value is not ...}
+
+
+@pytest.mark.parametrize("shape", [*UNDER_ISSUE, ON_TOP])
+def test_every_shape_of_jira_gives_the_ticket(shape: Shape) -> None:
+    ticket = ticket_of(jira_body(shape, key="PROJ-7", summary="Add dark mode", description="On every page."))
+    assert (ticket.key, ticket.summary, ticket.description) == ("PROJ-7", "Add dark mode", "On every page.")
+
+
+@pytest.mark.parametrize("shape", [*UNDER_ISSUE, ON_TOP])
+def test_a_ticket_needs_no_description(shape: Shape) -> None:
+    assert ticket_of(jira_body(shape, description=None)).description == ""
+    without = jira_body(shape)
+    issue_of(without)["fields"].pop("description", None)
+    assert ticket_of(without).description == ""
+
+
+@pytest.mark.parametrize("shape", [*UNDER_ISSUE, ON_TOP])
+def test_an_atlassian_document_becomes_text(shape: Shape) -> None:
+    description = ticket_of(jira_body(shape, description=adf_sample())).description
+    assert description.startswith("## Why\n\nPeople work at **night**")
+    assert "still worth reading" in description
+
+
+@pytest.mark.parametrize("shape", ["system.issue_created", "automation.issue_data_jira_format", ON_TOP])
+def test_a_ticket_is_linked_to_its_page_for_people(shape: Shape) -> None:
+    assert ticket_of(jira_body(shape, key="PROJ-7")).url == "https://example.atlassian.net/browse/PROJ-7"
+
+
+@pytest.mark.parametrize(
+    "address", [None, ..., "", "no url", "ftp://x/1", "https:///1", "http://[", "https://a) [b](https://c/1"]
+)
+def test_an_address_that_names_no_site_links_nowhere(address: Any) -> None:
+    assert ticket_of(body_with(self=address)).url is None
+
+
+def test_a_summary_loses_the_space_around_it() -> None:
+    assert ticket_of(body_with(summary="  Add dark mode\n")).summary == "Add dark mode"
+
+
+@pytest.mark.parametrize(
+    ("facts", "fault"),
+    [
+        ({"key": ...}, ("issue.key", "Field required")),
+        ({"key": None}, ("issue.key", "Input should be a valid string")),
+        ({"key": 7}, ("issue.key", "Input should be a valid string")),
+        *(
+            ({"key": key}, ("issue.key", "must be an issue key such as PROJ-1"))
+            for key in (
+                "", "PROJ", "proj-1", "PROJ-1\n", " PROJ-1", "PROJ-1 ", "../../etc", "$(id)", "P" * 10_000 + "-1",
+                "PROJ-1;id", "PROJ-", "-1", "PROJ-1\0", "ПРОЕКТ-1", "PROJ-١",
+            )
+        ),
+        ({"summary": ...}, ("issue.fields.summary", "Field required")),
+        ({"summary": None}, ("issue.fields.summary", "Input should be a valid string")),
+        ({"summary": ["Add"]}, ("issue.fields.summary", "Input should be a valid string")),
+        ({"summary": " \n"}, ("issue.fields.summary", "must not be empty")),
+        ({"summary": "a\0b"}, ("issue.fields.summary", "must not contain a null character")),
+        ({"summary": "a" * 1001}, ("issue.fields.summary", "String should have at most 1000 characters")),
+        (
+            {"description": 7},
+            ("issue.fields.description", "must be a string, null or an Atlassian document"),
+        ),
+        ({"description": ["x"]}, ("issue.fields.description", "must be a string, null or an Atlassian document")),
+        ({"description": "a\0b"}, ("issue.fields.description", "must not contain a null character")),
+        (
+            {"description": {"type": "doc", "content": [{"type": "text", "text": "a\0b"}]}},
+            ("issue.fields.description", "must not contain a null character"),
+        ),
+        ({"self": 7}, ("issue.self", "Input should be a valid string")),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named(facts: dict[str, Any], fault: tuple[str, str]) -> None:
+    assert fault_of(body_with(**facts)) == fault
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        ({}, ("issue", "Field required")),
+        ({"issue": None}, ("issue", "Input should be an object")),
+        ({"issue": "PROJ-1"}, ("issue", "Input should be an object")),
+        ({"issue": []}, ("issue", "Input should be an object")),
+        ({"issue": {"key": "PROJ-1"}}, ("issue.fields", "Field required")),
+        ({"issue": {"key": "PROJ-1", "fields": []}}, ("issue.fields", "Input should be an object")),
+        ({"key": "PROJ-1"}, ("issue", "Field required")),
+        ({"fields": {"summary": "Add"}}, ("key", "Field required")),
+        ({"key": "proj-1", "fields": {"summary": "Add"}}, ("key", "must be an issue key such as PROJ-1")),
+        ({"key": "PROJ-1", "fields": {}}, ("fields.summary", "Field required")),
+    ],
+)
+def test_a_body_without_a_whole_issue_is_told_what_it_lacks(body: Any, fault: tuple[str, str]) -> None:
+    assert fault_of(body) == fault
+
+
+def test_a_document_that_is_nested_too_deeply_is_named() -> None:
+    node: dict[str, Any] = {"type": "text", "text": "deep"}
+    for _ in range(60):
+        node = {"type": "paragraph", "content": [node]}
+    assert fault_of(body_with(description=node)) == ("issue.fields.description", "nested too deeply")
+
+
+@given(summary=TEXT.filter(str.strip), description=TEXT)
+def test_what_people_write_arrives_as_it_is(summary: str, description: str) -> None:
+    ticket = ticket_of(body_with(summary=summary, description=description))
+    assert (ticket.summary, ticket.description) == (summary.strip(), description)
+
+
+# What happened
+
+
+def test_an_edit_names_what_it_changed() -> None:
+    body = jira_body("system.issue_updated", changed=["summary", "labels"])
+    event = JiraEvent.model_validate(body).event()
+    assert (event.name, event.changed) == ("jira:issue_updated", ("summary", "labels"))
+
+
+@pytest.mark.parametrize("shape", ["automation.issue_data_jira_format", "automation.custom", ON_TOP])
+def test_automation_names_no_event(shape: Shape) -> None:
+    assert JiraEvent.model_validate(jira_body(shape)).event().name is None
+
+
+def test_an_event_about_something_else_is_readable() -> None:
+    event = JiraEvent.model_validate({"webhookEvent": "sprint_started", "sprint": {"id": 1}}).event()
+    assert (event.name, event.changed) == ("sprint_started", ())
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ({"webhookEvent": 7}, "webhookEvent"),
+        ({"webhookEvent": "x" * 201}, "webhookEvent"),
+        ({"changelog": "all"}, "changelog"),
+        ({"changelog": {"items": "all"}}, "changelog.items"),
+        ({"changelog": {"items": [{"field": 7}]}}, "changelog.items.0.field"),
+    ],
+)
+def test_an_event_that_cannot_be_read_is_named(body: Any, place: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        JiraEvent.model_validate_json(json.dumps(body))
+    assert ".".join(map(str, refused.value.errors()[0]["loc"])) == place
