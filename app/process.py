@@ -81,24 +81,29 @@ async def run(
     """
     arguments = tuple(str(part) for part in argv)
     started = time.monotonic()
-    transport, child = await asyncio.get_running_loop().subprocess_exec(
-        lambda: _Child(keep_bytes),
-        *_dies_with_this_process(arguments, env, limit_s),
-        cwd=cwd,
-        env=dict(env),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT if merge else asyncio.subprocess.PIPE,
-        start_new_session=True,
+    starting = asyncio.ensure_future(
+        asyncio.get_running_loop().subprocess_exec(
+            lambda: _Child(keep_bytes),
+            *_dies_with_this_process(arguments, cwd, env, limit_s),
+            cwd=cwd,
+            env=dict(env),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT if merge else asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
     )
     code: int | None = None
     try:
+        transport, child = await asyncio.shield(starting)
         _feed(transport, stdin)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limit_s):
                 await child.exited.wait()
                 code = transport.get_returncode()
     finally:
+        # A start that is cut off in the middle would leave a program that nobody ends: it is waited for, and only it.
+        transport, child = await starting
         # The group goes first and without an await, so that nothing survives a second cancellation.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(transport.get_pid(), signal.SIGKILL)
@@ -109,7 +114,9 @@ async def run(
     return Completed(arguments, code, child.out.kept(), child.err.kept(), time.monotonic() - started)
 
 
-def _dies_with_this_process(argv: tuple[str, ...], env: Mapping[str, str], limit_s: float) -> tuple[str, ...]:
+def _dies_with_this_process(
+    argv: tuple[str, ...], cwd: Path, env: Mapping[str, str], limit_s: float
+) -> tuple[str, ...]:
     """The same command, ended with everything it started when this process dies without a chance to end it.
 
     The kernel tells only the process that we start, so that is `timeout`, which passes the signal on to its whole
@@ -118,7 +125,10 @@ def _dies_with_this_process(argv: tuple[str, ...], env: Mapping[str, str], limit
     setpriv, timeout = shutil.which("setpriv"), shutil.which("timeout")
     if setpriv is None or timeout is None:
         return argv
-    program = shutil.which(argv[0], path=env.get("PATH"))
+    named = (
+        str(cwd.absolute() / argv[0]) if "/" in argv[0] else argv[0]
+    )  # `./check` is the directory's, as for any program there
+    program = shutil.which(named, path=env.get("PATH", os.defpath))
     if program is None:  # asked here, because setpriv would turn it into an exit status
         raise FileNotFoundError(argv[0])
     guard = (timeout, f"--kill-after={_GUARD_KILLS_AFTER_S}", str(limit_s + _GUARD_WAITS_S))

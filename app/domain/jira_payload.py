@@ -5,10 +5,11 @@ issue at the top (Automation's own format). Everything else in a body is ignored
 """
 
 import re
+from collections.abc import Iterator
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, Field, field_validator
 
 from app.domain.adf import to_text
 from app.domain.eligibility import TrackerEvent
@@ -17,7 +18,11 @@ from app.errors import InvalidInput
 from app.models import Ticket
 
 _LONGEST_SUMMARY = 1_000  # Jira's own limit is 255
+_LONGEST_NAME = 200
 _HOST = re.compile(r"[\w.-]+(:\d+)?", re.ASCII)
+
+_OrNone = BeforeValidator(lambda value: value if isinstance(value, str) else None)
+"""For what may be missing: of another type it is something else, which is ignored."""
 
 
 class _Fields(BaseModel):
@@ -50,7 +55,7 @@ class _Fields(BaseModel):
 class _Issue(BaseModel):
     key: str
     fields: _Fields
-    address: str | None = Field(None, alias="self")
+    address: Annotated[str | None, _OrNone] = Field(None, alias="self")
 
     @field_validator("key")
     @classmethod
@@ -60,19 +65,11 @@ class _Issue(BaseModel):
         return value
 
 
-class _Change(BaseModel):
-    field: str = ""
-
-
-class _Changelog(BaseModel):
-    items: tuple[_Change, ...] = ()
-
-
 class JiraEvent(BaseModel):
     """What happened, readable whatever the body is about."""
 
-    webhook_event: str | None = Field(None, alias="webhookEvent", max_length=200)
-    changelog: _Changelog | None = None
+    webhook_event: Annotated[str | None, _OrNone] = Field(None, alias="webhookEvent", max_length=_LONGEST_NAME)
+    changelog: Any = None
     issue: Any = None
     fields: Any = None
 
@@ -83,8 +80,7 @@ class JiraEvent(BaseModel):
 
     def event(self) -> TrackerEvent:
         """In the words of every tracker."""
-        changed = self.changelog.items if self.changelog else ()
-        return TrackerEvent(name=self.webhook_event, changed=tuple(change.field for change in changed))
+        return TrackerEvent(name=self.webhook_event, changed=tuple(_changed_fields(self.changelog)))
 
 
 class JiraPayload(BaseModel):
@@ -103,6 +99,14 @@ class AutomationPayload(_Issue):
     def ticket(self) -> Ticket:
         """The ticket, likewise."""
         return _ticket(self)
+
+
+def _changed_fields(changelog: object) -> Iterator[str]:
+    """Automation's own format has a change log of another kind, and custom bodies have anything."""
+    items = changelog.get("items") if isinstance(changelog, dict) else None
+    for item in items if isinstance(items, list) else ():
+        if isinstance(item, dict) and isinstance(item.get("field"), str):
+            yield item["field"]
 
 
 def _ticket(issue: _Issue) -> Ticket:

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ValidationError
+from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 
 from app.api.bodies import as_invalid_input, limited_body
@@ -13,8 +14,12 @@ from app.api.rate_limit import Limiter
 from app.api.security import check_webhook
 from app.domain.eligibility import reason_to_ignore
 from app.domain.jira_payload import AutomationPayload, JiraEvent, JiraPayload
+from app.errors import InvalidInput
 from app.models import Receipt, Ticket, Trigger
 from app.services.runner import Delivery
+
+_DELIVERY_ID = "X-Atlassian-Webhook-Identifier"
+_LONGEST_ID = 200  # Jira's have 64; Postgres refuses names of some thousand in an index
 
 Shape = TypeVar("Shape", bound=BaseModel)
 
@@ -35,10 +40,17 @@ def make_router(limiter: Limiter, rate: str) -> APIRouter:
         event = _read(JiraEvent, body)
         if (reason := reason_to_ignore(event.event())) is not None:
             return _answer(Receipt(status="ignored", reason=reason))
-        delivery = Delivery(id=headers.get("x-atlassian-webhook-identifier"), digest=hashlib.sha256(body).hexdigest())
+        delivery = Delivery(id=_delivery_id(headers), digest=hashlib.sha256(body).hexdigest())
         return _answer(await runner.handle_ticket(_ticket(event, body), trigger=Trigger.WEBHOOK, delivery=delivery))
 
     return router
+
+
+def _delivery_id(headers: Headers) -> str | None:
+    name = headers.get(_DELIVERY_ID)
+    if name is not None and len(name) > _LONGEST_ID:
+        raise InvalidInput(_DELIVERY_ID, f"must have at most {_LONGEST_ID} characters")
+    return name or None
 
 
 def _ticket(event: JiraEvent, body: bytes) -> Ticket:
