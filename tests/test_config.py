@@ -167,6 +167,12 @@ def test_the_example_documents_every_setting_and_nothing_else() -> None:
     assert sorted(documented()) == sorted(name.upper() for name in Settings.model_fields)
 
 
+def test_the_readme_names_every_setting() -> None:
+    _, _, after = (ROOT / "README.md").read_text().partition("\n## Settings\n")
+    named = set(re.findall(r"`([A-Z][A-Z0-9_]+)`", after.partition("\n## ")[0]))
+    assert {name.upper() for name in Settings.model_fields} - named == set()
+
+
 def test_each_variable_of_the_example_has_words_above_it() -> None:
     lines = (ROOT / ".env.example").read_text().splitlines()
     bare = [

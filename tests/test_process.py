@@ -1,6 +1,7 @@
 """Programs are started without a shell and leave nothing behind."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -148,6 +149,12 @@ async def test_programs_are_looked_for_where_their_own_path_says(tmp_path: Path)
     assert done.text == "hello\n"
 
 
+async def test_a_program_named_by_its_place_is_looked_for_in_the_directory(tmp_path: Path) -> None:
+    (tmp_path / "greet").write_text("#!/bin/sh\necho hello\n")
+    (tmp_path / "greet").chmod(0o755)
+    assert (await process.run(["./greet"], cwd=tmp_path, env=ENVIRONMENT, limit_s=LIMIT_S)).text == "hello\n"
+
+
 # Ends
 
 
@@ -169,6 +176,29 @@ async def test_a_cancelled_program_is_ended_with_its_children(tmp_path: Path) ->
     with pytest.raises(asyncio.CancelledError):
         await running
     await gone(child)
+
+
+async def test_a_program_that_is_cancelled_while_it_starts_is_ended_too(tmp_path: Path) -> None:
+    for turns in range(10):
+        running = asyncio.create_task(python("import time; time.sleep(600)", tmp_path))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        time.sleep(0.02)  # noqa: ASYNC251 - the program comes up while nobody looks at it
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+    for pid in working_in(tmp_path):
+        await gone(pid)
+
+
+def working_in(directory: Path) -> list[int]:
+    """Processes whose directory it is."""
+    found = []
+    for link in Path("/proc").glob("[0-9]*/cwd"):
+        with contextlib.suppress(OSError):
+            if link.readlink() == directory:
+                found.append(int(link.parent.name))
+    return found
 
 
 async def test_a_second_cancellation_saves_nobody(tmp_path: Path) -> None:

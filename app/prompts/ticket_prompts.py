@@ -35,10 +35,9 @@ def build_continuation_prompt(ticket: Ticket, *, conflicts: tuple[str, ...] = ()
 
 def build_conflict_prompt(conflicts: tuple[str, ...]) -> str:
     """What the author is asked when people pushed to its branch, and their change and its own touch the same lines."""
-    listed = "\n".join(f"- {path}" for path in conflicts)
     return (
         "People pushed to this branch in the meantime. Their work and yours were brought together; these files have "
-        f"conflict markers. Resolve them, keeping what both sides meant:\n{listed}"
+        f"conflict markers. Resolve them, keeping what both sides meant:\n{_listed(conflicts)}"
     )
 
 
@@ -48,7 +47,7 @@ def build_review_prompt(ticket: Ticket, changes: Changes) -> str:
         (
             f"Review the change that was made for ticket {ticket.key}. It is uncommitted in your working directory.",
             _ticket(ticket),
-            "Files of the change:\n" + "\n".join(f"- {path}" for path in changes.files),
+            f"Files of the change:\n{_listed(changes.files)}",
             "The change against the base branch, new files included:",
             fenced("diff", changes.patch),
         )
@@ -84,6 +83,10 @@ def fenced(name: str, text: str) -> str:
 
 def _ticket(ticket: Ticket) -> str:
     return fenced("ticket", f"{ticket.summary}\n\n{ticket.description}".strip())
+
+
+def _listed(paths: tuple[str, ...]) -> str:
+    return fenced("files", "\n".join(f"- {path}" for path in paths))
 
 
 def _tag(name: str) -> str:

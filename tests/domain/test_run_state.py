@@ -1,5 +1,7 @@
 """The moves of a run: whatever happens, it ends at most once and stays ended."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,7 +34,7 @@ def test_a_run_is_queued_only_at_its_beginning(wanted: list[RunStatus]) -> None:
 @given(WANTED)
 def test_a_pull_request_and_a_question_come_from_work(wanted: list[RunStatus]) -> None:
     statuses = after(wanted)
-    for before, status in zip(statuses, statuses[1:], strict=False):
+    for before, status in pairwise(statuses):
         if status in {RunStatus.PR_OPENED, RunStatus.NEEDS_INPUT}:
             assert before is RunStatus.RUNNING
 

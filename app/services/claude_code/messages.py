@@ -54,7 +54,7 @@ class Narrator:
                     {
                         "id": block.id,
                         "name": block.name,
-                        "input": {name: shortened(value) for name, value in block.input.items()},
+                        "input": shortened(block.input),
                         **who,
                     },
                 )
@@ -74,7 +74,7 @@ class Narrator:
             yield EventKind.TOOL_RETURNED, told
             call = self._task_calls.pop(block.tool_use_id, None)
             if call is not None and not failed and self._update_todo(*call, message.tool_use_result):
-                yield EventKind.TODO_UPDATED, {"items": list(self._todo.values())}
+                yield EventKind.TODO_UPDATED, {"items": [dict(item) for item in self._todo.values()]}
 
     def _update_todo(self, name: str, asked: Mapping[str, Any], result: Any) -> bool:
         if name == "TaskCreate":
@@ -107,7 +107,11 @@ def tokens_of(usage: Mapping[str, Any] | None) -> Tokens:
 
 
 def shortened(value: Any) -> Any:
-    """The same value; a long text loses its middle."""
+    """The same JSON value; each long text in it loses its middle."""
+    if isinstance(value, Mapping):
+        return {name: shortened(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [shortened(item) for item in value]
     if not isinstance(value, str) or len(value) <= KEEP_CHARS:
         return value
     half = KEEP_CHARS // 2

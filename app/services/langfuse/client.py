@@ -1,6 +1,7 @@
 """Traces over Langfuse's SDK."""
 
 import asyncio
+from collections.abc import Callable
 
 from httpx import HTTPError
 from langfuse import Langfuse as Sdk
@@ -12,23 +13,28 @@ from app.errors import WorkFailed
 from app.models import Job, Outcome, Turn
 from app.services.langfuse.base import EndTurn, Langfuse
 
-_FLUSH_LIMIT_S = 10.0
+_FLUSH_LIMIT_S = 5.0
 
 
 class LangfuseClient(Langfuse):
     """One trace a run, by an id that follows from the run: a run that goes on after a crash goes on in its trace."""
 
-    def __init__(self, *, public_key: str, secret_key: str, base_url: str, model: str) -> None:
+    def __init__(
+        self, *, public_key: str, secret_key: str, base_url: str, model: str, flush_limit_s: float = _FLUSH_LIMIT_S
+    ) -> None:
         self._keys = {"public_key": public_key, "secret_key": secret_key, "base_url": base_url}
         self._address = base_url
         self._model = model
+        self._flush_limit_s = flush_limit_s
         self._sdk: Sdk | None = None
 
     async def start(self) -> None:
         self._sdk = Sdk(**self._keys)  # type: ignore[arg-type]
 
     async def stop(self) -> None:
-        await self._flush()
+        if self._sdk is not None:
+            await self._in_time(self._sdk.shutdown)
+            self._sdk = None
 
     def begin_turn(self, job: Job, name: str, prompt: str) -> EndTurn:
         if self._sdk is None:
@@ -64,7 +70,7 @@ class LangfuseClient(Langfuse):
                 trace_context=self._trace(job), name="end", as_type="span", output=outcome.model_dump(mode="json")
             )
             end.end()
-        await self._flush()
+        await self._in_time(self._sdk.flush)
 
     async def check(self) -> str:
         sdk = Sdk(**self._keys)  # type: ignore[arg-type]
@@ -84,7 +90,7 @@ class LangfuseClient(Langfuse):
     def _trace(self, job: Job) -> TraceContext:
         return TraceContext(trace_id=Sdk.create_trace_id(seed=job.run_id))
 
-    async def _flush(self) -> None:
-        """Send what is there, for at most a while: flushing blocks when Langfuse is away."""
-        if self._sdk is not None:
-            await asyncio.wait({asyncio.ensure_future(asyncio.to_thread(self._sdk.flush))}, timeout=_FLUSH_LIMIT_S)
+    async def _in_time(self, send: Callable[[], None]) -> None:
+        """Send what is there, for at most a while: the SDK blocks as long as Langfuse is away."""
+        sending = asyncio.ensure_future(asyncio.to_thread(send))
+        await asyncio.wait({sending}, timeout=self._flush_limit_s)

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from app.models import Job, Outcome, PullRequest, RunStatus, Workspace
+from app.models import Changes, GateReport, Job, Outcome, PullRequest, RunStatus, Workspace
 from app.services.claude_code.base import SessionRef
 from app.services.engine.base import Steps
 from app.services.pipeline.base import Pipeline
@@ -33,28 +33,32 @@ class LocalPipeline(Pipeline):
                 await asyncio.shield(self._hands.claude_code.close(session.id))
 
     async def _implement(self, context: Context, workspace: Workspace, session: SessionRef) -> Outcome:
-        options = context.job.options
         turn, report = await implement(context, workspace, session)
         changes = await context.changes("changes", workspace)
         if not changes.files:
             return await self._without_changes(context, workspace, session, said=turn.text)
-        gates = [report]
-        if options.review:
-            gates.append(await review(context, workspace, session, changes))
-        gates += await verify(context, workspace, session)
+        gates = [report, *await self._gates(context, workspace, session, changes)]
         if any(gate.rounds for gate in gates):  # a fix may take back what the change was
             changes = await context.changes("changes after fixes", workspace)
             if not changes.files:
                 return await self._without_changes(context, workspace, session, said=turn.text)
-        if options.dry_run:
-            command = self._hands.github.removal_command(workspace)
-            sentence = (
-                f"Dry run: nothing was published. The change is in {workspace.directory}; remove it with: {command}"
-            )
-            return Outcome(status=RunStatus.IDLE, sentence=sentence)
+        if context.job.options.dry_run:
+            return self._rehearsed(workspace)
         pull_request = await publish(context, workspace, session, summary=turn.text, gates=gates)
         await self._clean_up(context, workspace, session)
         return Outcome(status=RunStatus.PR_OPENED, sentence=_sentence(pull_request))
+
+    async def _gates(
+        self, context: Context, workspace: Workspace, session: SessionRef, changes: Changes
+    ) -> list[GateReport]:
+        wanted = context.job.options.review
+        reviewed = [await review(context, workspace, session, changes)] if wanted else []
+        return reviewed + await verify(context, workspace, session)
+
+    def _rehearsed(self, workspace: Workspace) -> Outcome:
+        command = self._hands.github.removal_command(workspace)
+        sentence = f"Dry run: nothing was published. The change is in {workspace.directory}; remove it with: {command}"
+        return Outcome(status=RunStatus.IDLE, sentence=sentence)
 
     async def _without_changes(
         self, context: Context, workspace: Workspace, session: SessionRef, *, said: str

@@ -139,7 +139,9 @@ async def assert_done_once(world: World, run: Run, *, where: str) -> None:
     events = await world.events(run.id)
     assert [event.seq for event in events] == list(range(1, len(events) + 1)), where
     for kind in (EventKind.STAGE_STARTED, EventKind.STAGE_ENDED, EventKind.TURN_STARTED, EventKind.TURN_ENDED):
-        told = Counter(str(event.payload.get("stage") or event.payload["turn"]) for event in events if event.kind == kind)
+        told = Counter(
+            str(event.payload.get("stage") or event.payload["turn"]) for event in events if event.kind == kind
+        )
         visited_twice = {"lint": told.pop("lint")} if "lint" in told else {}
         assert set(told.values()) == {1}, where
         assert visited_twice in ({}, {"lint": 2}), where

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.models import CheckResult, EventKind, PipelineOptions
+from app.models import EventKind, PipelineOptions
 from app.services.checks.mock_client import MockChecks, failed, passed, skipped, unavailable
 from app.services.claude_code.mock_client import Answer
 from app.services.github.mock_client import MockGitHub
@@ -17,6 +17,7 @@ from tests.services.pipeline.world import (
     ISSUES,
     REVIEW,
     World,
+    rounds_of,
     stages_of,
 )
 
@@ -66,7 +67,7 @@ async def test_lint_that_fails_twice_and_then_passes_is_no_draft(world: World) -
     world.checks = MockChecks(lint=[failed("line 1 is long"), failed("line 2 is long"), passed()])
     run = await world.work()
 
-    assert {stage.name: (stage.status, stage.rounds) for stage in run.stages}["lint"] == ("passed", 2)
+    assert rounds_of(run)["lint"] == ("passed", 2)
     first, second = world.claude.asked(FIX_LINT)
     assert ("line 1 is long" in first, "attempt 1 of 3" in first) == (True, True)
     assert ("line 2 is long" in second, "attempt 2 of 3" in second) == (True, True)
@@ -80,7 +81,7 @@ async def test_the_third_fix_of_a_gate_is_checked_too(world: World, gate: str) -
     world.checks = MockChecks(lint=results if gate == "lint" else [], tests=results if gate == "tests" else [])
     run = await world.work()
 
-    assert {stage.name: (stage.status, stage.rounds) for stage in run.stages}[gate] == ("passed", 3)
+    assert rounds_of(run)[gate] == ("passed", 3)
     assert not world.forge.proposals[0].draft
 
 
@@ -89,7 +90,7 @@ async def test_tests_that_still_fail_after_three_fixes_make_a_draft_that_says_so
     run = await world.work()
 
     assert (run.status, run.error) == ("pr_opened", None)
-    assert {stage.name: (stage.status, stage.rounds) for stage in run.stages}["tests"] == ("failed", 3)
+    assert rounds_of(run)["tests"] == ("failed", 3)
     assert len(world.claude.asked(FIX_TESTS)) == 3
     assert len([call for call in world.checks.calls if call[0] == "test"]) == 4
     (proposal,) = world.forge.proposals
@@ -111,7 +112,7 @@ async def test_lint_that_a_fix_of_the_tests_broke_goes_on_within_its_three_round
     world.checks = MockChecks(lint=lint, tests=[failed("dark is missing"), passed()])
     run = await world.work()
 
-    gates = {stage.name: (stage.status, stage.rounds) for stage in run.stages}
+    gates = rounds_of(run)
     assert (gates["lint"], gates["tests"]) == (("failed", 3), ("passed", 1))
     assert [prompt.partition("attempt ")[2][0] for prompt in world.claude.asked(FIX_LINT)] == ["1", "2", "3"]
     assert world.forge.proposals[0].draft
@@ -134,7 +135,7 @@ async def test_a_setup_that_failed_once_is_fixed_and_the_gates_run(world: World)
     run = await world.work()
 
     assert [call[0] for call in world.checks.calls] == ["setup", "setup", "lint", "test"]
-    assert {stage.name: (stage.status, stage.rounds) for stage in run.stages}["setup"] == ("passed", 1)
+    assert rounds_of(run)["setup"] == ("passed", 1)
     assert "no such package" in world.claude.asked(FIX_SETUP)[0]
     assert not world.forge.proposals[0].draft
 
@@ -202,7 +203,7 @@ async def test_a_malformed_workflow_file_is_said_and_the_toolchain_is_used(world
 
 
 async def test_every_check_is_told_with_its_round(world: World) -> None:
-    results: list[CheckResult] = [failed("a"), passed()]
+    results = [failed("a"), passed()]
     world.checks = MockChecks(lint=results)
     run = await world.work()
 

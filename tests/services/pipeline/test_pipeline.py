@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 
@@ -175,11 +174,17 @@ async def test_a_turn_that_fails_fails_the_run_with_its_sentence_and_keeps_the_w
     world: World, turn: str, stage: str
 ) -> None:
     world.checks = MockChecks(lint=[failed("a")])
-    world.claude.plays = {**world.claude.plays, REVIEW: ISSUES, turn: WorkFailed("Claude's API refused. Check the key.")}
+    world.claude.plays = {
+        **world.claude.plays,
+        REVIEW: ISSUES,
+        turn: WorkFailed("Claude's API refused. Check the key."),
+    }
     run = await world.work()
 
     assert (run.status, run.error) == ("failed", "Claude's API refused. Check the key.")
     assert stages_of(run)[stage] == "failed"
+    if stage != "lint":  # a gate's visit is cut short
+        assert [each.summary for each in run.stages if each.name == stage] == [run.error]
     assert world.worktree.is_dir()
     assert world.claude.open_sessions == set()
     (error,) = await world.events(run.id, EventKind.ERROR)
@@ -240,7 +245,7 @@ async def test_each_turn_is_told_to_start_and_to_end_once(world: World) -> None:
     ]  # fmt: skip
 
 
-async def test_a_run_without_options_publishes_at_once(world: World, tmp_path: Path) -> None:
+async def test_a_run_without_options_publishes_at_once(world: World) -> None:
     run = await world.work(options=PipelineOptions())
     assert (run.status, world.checks.calls) == ("pr_opened", [])
     assert not world.forge.proposals[0].draft

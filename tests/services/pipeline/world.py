@@ -21,6 +21,7 @@ from app.services.store.mock_client import MockStore
 
 BRANCH = "ticket/proj-1"
 TICKET = Ticket(key="PROJ-1", summary="Add dark mode", description="On every page.", url="https://jira.test/PROJ-1")
+NO_NAME = Delivery()
 ALL_GATES = PipelineOptions(review=True, lint=True, tests=True)
 FILES = {
     "README.md": "# Widgets\n",
@@ -57,9 +58,11 @@ class ScriptedClaude(MockClaudeCode):
         self.held: str | None = None
         self.begun = asyncio.Event()
         self.sessions: list[str] = []
+        self.prompt_ids: list[str] = []
 
     async def run_implementation(self, session: SessionRef, prompt: Prompt, emit: Emit) -> Any:
         self.sessions.append(session.id)
+        self.prompt_ids.append(prompt.id)
         if self.held is not None and self.held in prompt.text:
             self.open_sessions.add(session.id)
             self.begun.set()
@@ -130,7 +133,7 @@ class World:
             await runner.stop()
 
     async def submit(
-        self, ticket: Ticket = TICKET, *, delivery: Delivery = Delivery(), options: PipelineOptions | None = None
+        self, ticket: Ticket = TICKET, *, delivery: Delivery = NO_NAME, options: PipelineOptions | None = None
     ) -> Receipt:
         """What a webhook does."""
         return await self.runner.handle_ticket(ticket, trigger=Trigger.WEBHOOK, delivery=delivery, options=options)
@@ -160,3 +163,8 @@ class World:
 def stages_of(run: Run) -> dict[str, str]:
     """How each stage of the run stands."""
     return {stage.name: stage.status for stage in run.stages}
+
+
+def rounds_of(run: Run) -> dict[str, tuple[str, int]]:
+    """How each stage of the run stands, and how many fixes it needed."""
+    return {stage.name: (stage.status, stage.rounds) for stage in run.stages}

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from app.errors import Conflict, StoreUnavailable, WorkFailed
+from app.errors import ConfigurationError, Conflict, StoreUnavailable, WorkFailed
 from app.models import EventKind, PipelineOptions, Receipt, RunFilter, RunStatus, Ticket, Trigger
 from app.services.claude_code.mock_client import Answer
 from app.services.engine.mock_client import MockEngine
@@ -121,10 +121,11 @@ async def test_a_stopped_run_is_idle_its_session_closed_and_its_slot_free(world:
     assert (run.status, run.error) == ("idle", None)
     assert run.outcome == "Stopped by Ada. The work so far is kept."
     assert world.worktree.is_dir()
-    assert (await world.work(OTHER)).status in {"pr_opened", "idle"}, "the only slot is free again"
+    world.claude.held = None
+    assert (await world.work(OTHER)).status == "pr_opened", "the only slot is free again"
     assert world.claude.open_sessions == set()
     assert (await world.runner.run(run_id)).status == "idle"
-    assert world.forge.pull_requests == []
+    assert [proposal.branch for proposal in world.forge.proposals] == ["ticket/proj-2"]
 
 
 async def test_a_run_that_is_stopped_while_it_waits_never_begins(world: World) -> None:
@@ -173,8 +174,9 @@ async def test_a_run_that_opened_a_pull_request_cannot_be_retried(world: World) 
 
 
 async def test_a_run_that_goes_on_cannot_be_retried(world: World) -> None:
+    run_id = await held(world)
     with pytest.raises(Conflict, match="running"):
-        await world.runner.retry_run(await held(world))
+        await world.runner.retry_run(run_id)
 
 
 # Another process
@@ -188,6 +190,9 @@ async def test_a_run_that_a_process_left_goes_on_in_the_next_one(world: World) -
     world.claude.held = None
     await world.start()
     assert (await world.ended(run_id)).status == "pr_opened"
+    assert len(set(world.claude.prompt_ids)) == 1, "the cut turn is asked as the same turn"
+    started = [event.payload["turn"] for event in await world.events(run_id, EventKind.TURN_STARTED)]
+    assert started == ["implement", "review"]
 
 
 async def test_a_run_that_nobody_works_on_any_more_is_said_to_have_failed(world: World) -> None:
@@ -213,7 +218,7 @@ async def test_a_second_runner_on_the_same_database_does_not_start(world: World)
     await world.start()
     other = World(world.root)
     other.journal = world.journal
-    with pytest.raises(Exception, match="Another engine works"):
+    with pytest.raises(ConfigurationError, match="Another engine works"):
         await other.start()
     await world.stop()
     await other.start()
