@@ -8,6 +8,8 @@ import secrets
 from app.models import Changes, CheckResult, Ticket
 
 _MOST_GUIDE_CHARS = 40_000
+_MOST_TICKET_CHARS = 100_000
+_MOST_FINDINGS_CHARS = 40_000
 
 
 def build_implementation_prompt(ticket: Ticket, *, guides: dict[str, str], conflicts: tuple[str, ...] = ()) -> str:
@@ -59,7 +61,7 @@ def build_fix_prompt(gate: str, findings: str) -> str:
     return "\n\n".join(
         (
             f"The {gate} of your change found this. Fix what is right; where you disagree, leave the code and say why.",
-            fenced("findings", findings),
+            fenced("findings", findings[:_MOST_FINDINGS_CHARS]),
         )
     )
 
@@ -82,7 +84,7 @@ def fenced(name: str, text: str) -> str:
 
 
 def _ticket(ticket: Ticket) -> str:
-    return fenced("ticket", f"{ticket.summary}\n\n{ticket.description}".strip())
+    return fenced("ticket", f"{ticket.summary}\n\n{ticket.description}".strip()[:_MOST_TICKET_CHARS])
 
 
 def _listed(paths: tuple[str, ...]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.errors import BranchMoved
+from app.errors import BranchMoved, WorkFailed
 from app.models import PullRequest
 from app.process import operator_environment
 from app.services.github.base import GitHub
@@ -143,6 +143,19 @@ async def test_work_and_a_persons_push_come_together(world: World) -> None:
     assert (workspace.directory / "README.md").read_text() == "# Better\n"
     assert (workspace.directory / "new.txt").read_text() == "work\n"
     assert (workspace.directory / "src/widget.py").read_text().count("size = ") == 2
+
+
+async def test_what_is_not_resolved_is_not_committed(world: World) -> None:
+    workspace = await world.client.prepare(BRANCH)
+    (workspace.directory / "src/widget.py").write_text("size = 2\n")
+    world.push_as_human({"src/widget.py": "size = 3\n"})
+    await world.client.refresh()
+    workspace = await world.client.prepare(BRANCH)
+
+    with pytest.raises(WorkFailed, match="src/widget.py still has conflict markers"):
+        await world.client.commit(workspace, "PROJ-1: Half done")
+    (workspace.directory / "src/widget.py").write_text("size = 5\n")
+    assert await world.client.commit(workspace, "PROJ-1: Done")
 
 
 async def test_changes_are_those_of_the_files(world: World) -> None:

@@ -27,6 +27,7 @@ class ClaudeCodeClient(ClaudeCode):
     def __init__(self, *, cli: CliSettings, limit: int) -> None:
         self._cli = cli
         self._processes = Processes(cli=cli, limit=limit, spare_role=AUTHOR)
+        self._narrators: dict[str, Narrator] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def start(self) -> None:
@@ -64,6 +65,7 @@ class ClaudeCodeClient(ClaudeCode):
     async def close(self, session_id: str) -> None:
         await self._processes.drop(session_id)
         self._locks.pop(session_id, None)
+        self._narrators.pop(session_id, None)
 
     async def check(self) -> str:
         self._cli.state.mkdir(parents=True, exist_ok=True)
@@ -111,7 +113,7 @@ class ClaudeCodeClient(ClaudeCode):
     async def _ask(
         self, live: LiveSession, prompt_id: str | None, text: str, emit: Emit, role: Role, spent: Tokens
     ) -> tuple[ResultMessage, Tokens]:
-        narrator, ended = Narrator(role=role.name), False
+        narrator, ended = self._narrators.setdefault(live.id, Narrator(role=role.name)), False
         try:
             async for message in live.ask(prompt_id, text):
                 if isinstance(message, ResultMessage):

@@ -51,7 +51,8 @@ class GitHub(ABC):
     async def commit(self, workspace: Workspace, message: str) -> str | None:
         """Commit the worktree's files as they are and return the commit; None when nothing differs from the parent.
 
-        Author and committer are the service. The worktree's branch and index follow.
+        Author and committer are the service. The worktree's branch and index follow. Raises WorkFailed while a file of
+        `workspace.conflicts` still has conflict markers.
         """
 
     @abstractmethod

@@ -15,6 +15,7 @@ from typing import Any
 from app.errors import BranchMoved, WorkFailed
 from app.models import Changes, PullRequest, Workspace
 from app.services.github.base import GitHub
+from app.services.github.conflicts import check_resolved
 from app.services.github.forge import Forge, Proposal, open_or_find
 from app.services.github.git import environment, run_git
 from app.services.github.locks import FileLock, SingleFlight
@@ -102,6 +103,8 @@ class GitHubClient(GitHub):
             tree = await workshop.snapshot(workspace)
             if await workshop.content.tree_of(workspace.parent) == [tree]:
                 return None
+            for path in workspace.conflicts:
+                check_resolved(path, await workshop.content.file(tree, path))
             commit = await workshop.content.commit(tree, message, workspace.parent)
             await workshop.move_branch(workspace, commit)
         return commit

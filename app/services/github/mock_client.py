@@ -11,6 +11,7 @@ from pathlib import Path
 from app.errors import BranchMoved, WorkFailed
 from app.models import Changes, PullRequest, Workspace
 from app.services.github.base import GitHub
+from app.services.github.conflicts import check_resolved
 from app.services.github.forge import Forge, Found, Proposal, open_or_find
 from app.services.github.remote import Remote
 
@@ -135,6 +136,8 @@ class MockGitHub(GitHub):
     async def commit(self, workspace: Workspace, message: str) -> str | None:  # noqa: ARG002 - nobody reads it here
         """See GitHub."""
         files = _read(workspace.directory)
+        for path in workspace.conflicts:
+            check_resolved(path, files.get(path, "").encode())
         return None if files == self._files_of(workspace.parent) else self._new_commit(files, workspace.parent)
 
     async def push(self, workspace: Workspace, commit: str) -> None:

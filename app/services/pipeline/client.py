@@ -35,12 +35,12 @@ class LocalPipeline(Pipeline):
     async def _implement(self, context: Context, workspace: Workspace, session: SessionRef) -> Outcome:
         turn, report = await implement(context, workspace, session)
         changes = await context.changes("changes", workspace)
-        if not changes.files:
+        if _is_nothing(changes):
             return await self._without_changes(context, workspace, session, said=turn.text)
         gates = [report, *await self._gates(context, workspace, session, changes)]
         if any(gate.rounds for gate in gates):  # a fix may take back what the change was
             changes = await context.changes("changes after fixes", workspace)
-            if not changes.files:
+            if _is_nothing(changes):
                 return await self._without_changes(context, workspace, session, said=turn.text)
         if context.job.options.dry_run:
             return self._rehearsed(workspace)
@@ -73,6 +73,11 @@ class LocalPipeline(Pipeline):
     async def _removed(self, workspace: Workspace) -> str | None:
         saved = await self._hands.github.remove(workspace)
         return None if saved is None else str(saved)
+
+
+def _is_nothing(changes: Changes) -> bool:
+    """Nothing to publish: neither beyond the base, nor a change of what the branch at the forge has."""
+    return not changes.files and not changes.unpublished
 
 
 def _sentence(pull_request: PullRequest) -> str:

@@ -14,13 +14,16 @@ from app.services.pipeline.context import Context
 _MOST_MERGES = 3
 """How often people may push in between before the run gives up."""
 
+_MERGED = "People pushed to this branch while the gates ran. Their work is merged in; the gates have not seen it."
+
 
 async def publish(
     context: Context, workspace: Workspace, session: SessionRef, *, summary: str, gates: list[GateReport]
 ) -> PullRequest:
     """The run's pull request, with everything that the worktree holds."""
     async with context.stage(StageName.PUBLISH) as end:
-        await _push(context, workspace, session)
+        if await _push(context, workspace, session):
+            summary = f"{summary}\n\n{_MERGED}"
         pull_request = await _open(context, workspace, summary=summary, gates=gates)
         await context.hands.store.add_pull_request(context.job.run_id, pull_request)
         end.summary = f"{'Opened' if pull_request.created else 'Updated'} {pull_request.url}"
@@ -29,14 +32,15 @@ async def publish(
         return pull_request
 
 
-async def _push(context: Context, workspace: Workspace, session: SessionRef) -> None:
+async def _push(context: Context, workspace: Workspace, session: SessionRef) -> bool:
+    """Commit and push. Whether people pushed in between, and their work was merged in."""
     for attempt in range(_MOST_MERGES):
         github, message = context.hands.github, pull_request_title(context.job.ticket)
         commit = await context.steps.run(f"commit {attempt}", partial(github.commit, workspace, message), str | None)
         if commit is None:
-            return  # what there is, is published
+            return attempt > 0  # what there is, is published
         if await context.steps.run(f"push {attempt}", partial(_pushed, github, workspace, commit), bool):
-            return
+            return attempt > 0
         workspace = await context.steps.run(f"merge {attempt}", partial(github.prepare, workspace.branch), Workspace)
         if workspace.conflicts:
             await context.author_turn(f"resolve {attempt}", session, partial(_conflict_prompt, workspace))
