@@ -72,19 +72,21 @@ async def run(
     stdin: bytes = b"",
     keep_bytes: int = 64 << 20,
     merge: bool = False,
+    guarded: bool = True,
 ) -> Completed:
     """Run a program to its end, or end it and its process group after `limit_s` seconds.
 
     Of each output stream at most `keep_bytes` are kept, half from its head and half from its tail. With `merge`
     standard error goes into standard output. Raises FileNotFoundError when there is no such program or
-    directory.
+    directory. What only reads, and for a moment, may do without being `guarded` against this process's death,
+    which costs some milliseconds.
     """
     arguments = tuple(str(part) for part in argv)
     started = time.monotonic()
     starting = asyncio.ensure_future(
         asyncio.get_running_loop().subprocess_exec(
             lambda: _Child(keep_bytes),
-            *_dies_with_this_process(arguments, cwd, env, limit_s),
+            *(_dies_with_this_process(arguments, cwd, env, limit_s) if guarded else arguments),
             cwd=cwd,
             env=dict(env),
             stdin=asyncio.subprocess.PIPE,
@@ -125,9 +127,8 @@ def _dies_with_this_process(
     setpriv, timeout = shutil.which("setpriv"), shutil.which("timeout")
     if setpriv is None or timeout is None:
         return argv
-    named = (
-        str(cwd.absolute() / argv[0]) if "/" in argv[0] else argv[0]
-    )  # `./check` is the directory's, as for any program there
+    # `./check` is the directory's, as for any program that is started there.
+    named = str(cwd.absolute() / argv[0]) if "/" in argv[0] else argv[0]
     program = shutil.which(named, path=env.get("PATH", os.defpath))
     if program is None:  # asked here, because setpriv would turn it into an exit status
         raise FileNotFoundError(argv[0])

@@ -189,6 +189,40 @@ async def test_a_cancelled_run_ends_in_its_step_and_makes_room(place: Place) -> 
     assert ("first", "two") not in record.begun
 
 
+async def test_after_a_cancellation_no_further_step_begins_whatever_the_run_does(place: Place) -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+    after = list[str]()
+
+    async def stubborn() -> str:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return "as if nothing had happened"
+        return "never"
+
+    async def clean_up() -> str:
+        after.append("step")
+        return "done"
+
+    async def workflow(run_id: str, steps: Steps) -> None:
+        if run_id == "second":
+            return ended.set()
+        try:
+            await steps.run("stubborn", stubborn, str)
+            after.append("result")
+        finally:
+            await steps.run("clean up", clean_up, str)
+
+    engine = await place.start(workflow, concurrency=1)
+    await place.enqueue(engine, "first", "second")
+    async with asyncio.timeout(LIMIT_S):
+        await begun.wait()
+        await engine.cancel("first")
+        await ended.wait()
+    assert after == []
+
+
 async def test_a_waiting_run_that_is_cancelled_never_begins(place: Place) -> None:
     record = Record("step", held=frozenset({"step"}))
     engine = await place.start(record, concurrency=1)

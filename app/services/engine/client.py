@@ -25,7 +25,7 @@ _WORKFLOW = "run"
 _VERSION = "1"  # for ever: another one would strand what is queued or running under this one
 
 _UNFINISHED = ["ENQUEUED", "DELAYED", "PENDING"]
-_POLL_S = 0.1
+_POLL_S = 0.05
 _LISTEN_S = 0.25  # nobody is notified here, but stopping waits for the listener
 LOCK_WAIT_S = 60.0
 _MOST_RECOVERIES = 50

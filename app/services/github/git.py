@@ -100,12 +100,16 @@ def environment(
     return made | {key: str(value) for key, value in (variables or {}).items()}
 
 
+_READS = frozenset({"cat-file", "diff-tree", "for-each-ref", "ls-files", "ls-tree", "merge-base", "rev-list", "rev-parse"})
+
+
 async def run_git(
     *args: str | Path, cwd: Path, env: Mapping[str, str], stdin: bytes = b"", limit_s: float = LOCAL_LIMIT_S
 ) -> Completed:
     """Run git. Raises WorkFailed when git or the directory is missing."""
     try:
-        return await run(("git", *args), cwd=cwd, env=env, stdin=stdin, limit_s=limit_s)
+        guarded = args[0] not in _READS
+        return await run(("git", *args), cwd=cwd, env=env, stdin=stdin, limit_s=limit_s, guarded=guarded)
     except (FileNotFoundError, NotADirectoryError) as error:
         # Both are the same error here; only its file name tells the program from the directory.
         lacks = f"{cwd} is not there any more" if error.filename == str(cwd) else "install git 2.38 or later"
