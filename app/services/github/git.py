@@ -100,7 +100,9 @@ def environment(
     return made | {key: str(value) for key, value in (variables or {}).items()}
 
 
-_READS = frozenset({"cat-file", "diff-tree", "for-each-ref", "ls-files", "ls-tree", "merge-base", "rev-list", "rev-parse"})
+_READS = frozenset(
+    {"cat-file", "diff-tree", "for-each-ref", "ls-files", "ls-tree", "merge-base", "rev-list", "rev-parse"}
+)
 
 
 async def run_git(
