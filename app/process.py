@@ -109,10 +109,8 @@ async def run(
         # The group goes first and without an await, so that nothing survives a second cancellation.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(transport.get_pid(), signal.SIGKILL)
-        try:
-            await child.drained()
-        finally:
-            transport.close()
+        # Shielded, so that also a second cancellation leaves no process unwaited for.
+        await asyncio.shield(child.bury(transport))
     return Completed(arguments, code, child.out.kept(), child.err.kept(), time.monotonic() - started)
 
 
@@ -170,11 +168,15 @@ class _Child(asyncio.SubprocessProtocol):
         self.out, self.err = _HeadAndTail(keep_bytes), _HeadAndTail(keep_bytes)
         self.exited, self.closed = asyncio.Event(), asyncio.Event()
 
-    async def drained(self) -> None:
+    async def bury(self, transport: asyncio.SubprocessTransport) -> None:
         """Return when all output is here, or whoever else holds the pipes had its time."""
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(_DRAIN_LIMIT_S):
                 await self.closed.wait()
+        except TimeoutError:
+            await self.exited.wait()
+        finally:
+            transport.close()
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         (self.out if fd == 1 else self.err).add(data)

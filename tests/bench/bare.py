@@ -60,7 +60,8 @@ def create_app(settings: Settings, file: Path | None = None) -> FastAPI:
 
 @contextmanager
 def serving(file: Path | None = None) -> Iterator[str]:
-    """The route in a process of its own, for as long as the `with` lasts; its URL. Early requests wait for its start."""
+    """The route in a process of its own, for as long as the `with` lasts; its URL. Early requests wait for its
+    start."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         descriptor = listener.fileno()
         argv = [sys.executable, "-m", "tests.bench.bare", str(descriptor), *([str(file)] if file else [])]

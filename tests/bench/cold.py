@@ -36,9 +36,8 @@ class ColdClaude:
             *("--resume" if resume else "--session-id", session_id),
         ]
         started = time.monotonic()
-        subprocess.run(
-            command, cwd=self._directory, env=self._environment, input=prompt, text=True, check=True, capture_output=True
-        )
+        given, env = prompt.encode(), self._environment
+        subprocess.run(command, cwd=self._directory, env=env, input=given, check=True, capture_output=True)
         return started
 
 

@@ -17,7 +17,7 @@ _PAUSE_S = 2.0
 
 
 def measure() -> list[Measurement]:
-    """The five turns, and the whole from webhook to pull request; with a model that answers at once, and after 0.5 s."""
+    """The five turns, and the whole from webhook to pull request; with a model that answers at once, or thinks."""
     return [row for first_token_s in (0.0, 0.5) for row in _measure(first_token_s)]
 
 

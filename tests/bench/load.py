@@ -1,8 +1,8 @@
 """Webhooks at a steady rate, whether or not the answers keep up, from a process of its own.
 
-`python -m tests.bench.load URL PROJECT RATE COUNT` sends COUNT tickets PROJECT-1, PROJECT-2 … at RATE a second and prints,
-as JSON, the milliseconds from each request's first byte out to its answer's last byte in. It ends with a message when an
-answer is not 202.
+`python -m tests.bench.load URL PROJECT RATE COUNT` sends COUNT tickets PROJECT-1, PROJECT-2 … at RATE a second and
+prints, as JSON, the milliseconds from each request's first byte out to its answer's last byte in. It ends with a
+message when an answer is not 202.
 """
 
 import asyncio

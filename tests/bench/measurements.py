@@ -23,4 +23,4 @@ class Measurement:
 
 def milliseconds(seconds: float) -> str:
     """Seconds, as people compare short times."""
-    return f"{seconds * 1000:.0f} ms" if seconds < 10 else f"{seconds:.1f} s"  # noqa: PLR2004
+    return f"{seconds * 1000:.0f} ms" if seconds < 10 else f"{seconds:.1f} s"

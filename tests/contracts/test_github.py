@@ -152,7 +152,7 @@ async def test_what_is_not_resolved_is_not_committed(world: World) -> None:
     await world.client.refresh()
     workspace = await world.client.prepare(BRANCH)
 
-    with pytest.raises(WorkFailed, match="src/widget.py still has conflict markers"):
+    with pytest.raises(WorkFailed, match=r"src/widget\.py still has conflict markers"):
         await world.client.commit(workspace, "PROJ-1: Half done")
     (workspace.directory / "src/widget.py").write_text("size = 5\n")
     assert await world.client.commit(workspace, "PROJ-1: Done")

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from app.errors import ConfigurationError
 from app.services.engine.ownership import FileOwnership, SessionOwnership
-from tests.postgres import AVAILABLE, Postgres
+from tests.postgres import Postgres
 
 HOLD = (
     "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); print(flush=True); sys.stdin.read()"
@@ -63,21 +63,19 @@ async def test_a_database_that_is_away_is_told_so() -> None:
     assert str(refused.value) == "The database at DATABASE_URL does not answer. Start it, or mend the URL."
 
 
-if AVAILABLE:
-
-    async def test_whoever_loses_its_session_stops_at_once(postgres: Postgres) -> None:
-        url, lost = postgres.url(postgres.database()), asyncio.Event()
-        first = SessionOwnership(url, wait_s=0, watch_s=0.02, on_loss=lost.set)
-        await first.take()
-        with pytest.raises(ConfigurationError, match=r"works on the database at DATABASE_URL"):
-            await SessionOwnership(url, wait_s=0).take()
-        await asyncio.to_thread(_end_sessions, url)
-        async with asyncio.timeout(20):
-            await lost.wait()
-        second = SessionOwnership(url, wait_s=0)
-        await second.take()
-        for each in (first, second):
-            await each.release()
+async def test_whoever_loses_its_session_stops_at_once(postgres: Postgres) -> None:
+    url, lost = postgres.url(postgres.database()), asyncio.Event()
+    first = SessionOwnership(url, wait_s=0, watch_s=0.02, on_loss=lost.set)
+    await first.take()
+    with pytest.raises(ConfigurationError, match=r"works on the database at DATABASE_URL"):
+        await SessionOwnership(url, wait_s=0).take()
+    await asyncio.to_thread(_end_sessions, url)
+    async with asyncio.timeout(20):
+        await lost.wait()
+    second = SessionOwnership(url, wait_s=0)
+    await second.take()
+    for each in (first, second):
+        await each.release()
 
 
 def _end_sessions(url: str) -> None:

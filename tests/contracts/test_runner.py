@@ -1,0 +1,161 @@
+"""Every runner takes, stops and retries alike, whether or not anybody works."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from app.errors import Conflict, NotFound, StoreUnavailable
+from app.models import Job, Outcome, PipelineOptions, RunFilter, RunStatus, Ticket, Trigger
+from app.services.checks.mock_client import MockChecks
+from app.services.claude_code.mock_client import MockClaudeCode
+from app.services.engine import Steps
+from app.services.engine.mock_client import MockEngine
+from app.services.github.mock_client import MockGitHub
+from app.services.langfuse.mock_client import MockLangfuse
+from app.services.pipeline import Hands, Pipeline
+from app.services.runner import Delivery, Runner
+from app.services.runner.client import TicketRunner
+from app.services.runner.mock_client import MockRunner
+from app.services.store.mock_client import MockStore
+
+LIMIT_S = 20.0
+OPTIONS = PipelineOptions(lint=True)
+TICKET = Ticket(key="PROJ-1", summary="Add dark mode")
+
+
+class Unending(Pipeline):
+    """Works until it is stopped."""
+
+    async def execute(self, job: Job, steps: Steps) -> Outcome:
+        await asyncio.Event().wait()
+        raise AssertionError("for ever is over")
+
+
+@pytest.fixture
+def store() -> MockStore:
+    return MockStore()
+
+
+@pytest.fixture(params=["mock", "real"])
+async def runner(request: pytest.FixtureRequest, store: MockStore, tmp_path: Path) -> Runner:
+    """A runner of each kind, not started."""
+    if request.param == "mock":
+        return MockRunner(store=store, options=OPTIONS)
+    hands = Hands(
+        store=store,
+        claude_code=MockClaudeCode(),
+        github=MockGitHub(tmp_path, {}),
+        checks=MockChecks(),
+        langfuse=MockLangfuse(),
+    )
+    return TicketRunner(hands=hands, engine=MockEngine(), pipeline=Unending(), options=OPTIONS)
+
+
+async def taken(runner: Runner, ticket: Ticket = TICKET) -> str:
+    receipt = await runner.handle_ticket(ticket, trigger=Trigger.WEBHOOK)
+    assert (receipt.status, receipt.ticket) == ("accepted", ticket.key)
+    assert receipt.run_id is not None
+    return receipt.run_id
+
+
+async def test_a_taken_ticket_is_an_active_run(runner: Runner, store: MockStore) -> None:
+    await runner.start()
+    run_id = await taken(runner)
+    assert await store.active() == (run_id,)
+    assert [run.id for run in (await runner.runs(RunFilter())).runs] == [run_id]
+    assert (await runner.run(run_id)).ticket == "PROJ-1"
+    assert [event.seq for event in await runner.events(run_id, after=0, limit=1)] == [1]
+    await runner.stop()
+
+
+async def test_options_are_the_settings_unless_given(runner: Runner, store: MockStore) -> None:
+    await runner.start()
+    usual = await taken(runner)
+    given = PipelineOptions(review=True, dry_run=True)
+    other = await runner.handle_ticket(Ticket(key="PROJ-2", summary="x"), trigger=Trigger.COMMAND, options=given)
+    assert other.run_id is not None
+    assert (await store.job(usual)).options == OPTIONS
+    assert (await store.job(other.run_id)).options == given
+    await runner.stop()
+
+
+async def test_a_ticket_or_a_delivery_that_comes_again_is_a_duplicate(runner: Runner) -> None:
+    await runner.start()
+    delivery = Delivery(id="one", digest="body")
+    first = await runner.handle_ticket(TICKET, trigger=Trigger.WEBHOOK, delivery=delivery)
+    assert first.run_id is not None
+    assert (await runner.handle_ticket(TICKET, trigger=Trigger.WEBHOOK)).status == "duplicate"
+    await runner.stop_run(first.run_id, by="Ada")
+    again = [Delivery(id="one"), Delivery(digest="body"), Delivery(id="two", digest="body")]
+    for each in again:
+        receipt = await runner.handle_ticket(TICKET, trigger=Trigger.WEBHOOK, delivery=each)
+        assert (receipt.status, receipt.run_id) == ("duplicate", first.run_id)
+    await runner.stop()
+
+
+async def test_a_stopped_run_is_idle_and_names_who_stopped_it(runner: Runner) -> None:
+    await runner.start()
+    run = await runner.stop_run(run_id := await taken(runner), by="Ada")
+    assert (run.id, run.status, run.outcome) == (run_id, RunStatus.IDLE, "Stopped by Ada. The work so far is kept.")
+    with pytest.raises(Conflict, match=r"has ended \(idle\); there is nothing to stop"):
+        await runner.stop_run(run_id, by="Ada")
+    await runner.stop()
+
+
+async def test_who_follows_a_run_hears_of_its_end(runner: Runner) -> None:
+    await runner.start()
+    run_id = await taken(runner)
+    following = runner.follow(run_id)
+    assert (await anext(following)).payload == {"status": "queued", "trigger": "webhook"}
+    await runner.stop_run(run_id, by="Ada")
+    async with asyncio.timeout(LIMIT_S):
+        last = [event async for event in following][-1]
+    assert (last.payload["status"], last.payload["by"]) == ("idle", "Ada")
+    await runner.stop()
+
+
+async def test_a_run_that_was_stopped_or_failed_is_retried_as_a_new_one(runner: Runner, store: MockStore) -> None:
+    await runner.start()
+    first = await taken(runner)
+    await runner.stop_run(first, by="Ada")
+    second = await runner.retry_run(first)
+    assert (second.status, second.run_id != first) == ("accepted", True)
+    assert second.run_id is not None
+    assert (await store.job(second.run_id)).ticket == TICKET
+    assert (await runner.retry_run(first)).status == "duplicate"
+    await runner.stop()
+
+
+async def test_an_active_run_cannot_be_retried(runner: Runner) -> None:
+    await runner.start()
+    run_id = await taken(runner)
+    with pytest.raises(Conflict, match="only one that ended without a pull request can be retried"):
+        await runner.retry_run(run_id)
+    await runner.stop()
+
+
+async def test_an_unknown_run_is_not_found(runner: Runner) -> None:
+    await runner.start()
+    for asked in (
+        runner.run("none"),
+        runner.events("none", after=0, limit=1),
+        anext(runner.follow("none")),
+        runner.stop_run("none", by="Ada"),
+        runner.retry_run("none"),
+    ):
+        with pytest.raises(NotFound):
+            await asked
+    await runner.stop()
+
+
+async def test_while_the_database_is_away_nothing_is_taken(runner: Runner, store: MockStore) -> None:
+    await runner.start()
+    await runner.check()
+    store.away = True
+    for asked in (runner.check(), runner.handle_ticket(TICKET, trigger=Trigger.WEBHOOK)):
+        with pytest.raises(StoreUnavailable):
+            await asked
+    store.away = False
+    await taken(runner)
+    await runner.stop()
