@@ -182,7 +182,6 @@ async def test_an_unknown_run_is_not_found(store: Store) -> None:
         store.stage_started("none", StageName.LINT),
         store.record_turn("none", "implement", Turn(text="", session_id="s")),
         store.remember_session("none", "s"),
-        store.forget_session("none"),
         store.add_pull_request("none", PullRequest(url="https://x", number=1, repository="a/b")),
         anext(store.follow("none")),
     ):
@@ -300,13 +299,6 @@ async def test_a_later_run_of_the_ticket_knows_the_session(store: Store) -> None
     await store.move(first, RunStatus.IDLE)
     assert (await store.job(await accepted(store))).session_id == "one"
     assert (await store.job(await accepted(store, claim_of("PROJ-2")))).session_id is None
-
-
-async def test_a_forgotten_session_makes_room_for_another(store: Store) -> None:
-    run_id = await accepted(store)
-    await store.remember_session(run_id, "one")
-    await store.forget_session(run_id)
-    assert await store.remember_session(run_id, "two") == "two"
 
 
 # Pull requests

@@ -122,10 +122,6 @@ class Store(ABC):
     async def remember_session(self, run_id: str, session_id: str) -> str:
         """The author's session of the run's conversation: the one that it has, else `session_id` from now on."""
 
-    @abstractmethod
-    async def forget_session(self, run_id: str) -> None:
-        """The conversation's session cannot be resumed; the next one starts afresh."""
-
     # What happens in a run
 
     @abstractmethod

@@ -169,14 +169,6 @@ class DatabaseStore(Store):
 
         return await self._patiently(self._write, body)
 
-    async def forget_session(self, run_id: str) -> None:
-        def body(connection: sa.Connection) -> None:
-            conversations = tables.conversations
-            key = rows.lock_run(connection, run_id).ticket
-            connection.execute(sa.update(conversations).where(conversations.c.ticket == key).values(session_id=None))
-
-        await self._patiently(self._write, body)
-
     async def append(
         self, run_id: str, kind: EventKind, payload: Mapping[str, Any], *, once: str | None = None
     ) -> int | None:

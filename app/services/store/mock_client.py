@@ -145,10 +145,6 @@ class MockStore(Store):
         await self.check()
         return self._sessions.setdefault(self._of(run_id).run.ticket, session_id)
 
-    async def forget_session(self, run_id: str) -> None:
-        await self.check()
-        self._sessions.pop(self._of(run_id).run.ticket, None)
-
     async def append(
         self, run_id: str, kind: EventKind, payload: Mapping[str, Any], *, once: str | None = None
     ) -> int | None:
