@@ -47,14 +47,14 @@ def share(before: bytes, after: bytes) -> float:
 
 
 def _authors(world: World) -> list[bytes]:
-    return [_cached(request) for request in world.model.requests if IMPLEMENT in _first(request)]
+    return [cached(request) for request in world.model.requests if IMPLEMENT in _first(request)]
 
 
 def _first(request: ModelRequest) -> str:
     return request.prompts[0][1] if request.prompts else ""
 
 
-def _cached(request: ModelRequest) -> bytes:
+def cached(request: ModelRequest) -> bytes:
     """A request in the order in which the cache reads it, without the marks that say how far to cache."""
     parts = [*request.json["tools"], *request.json["system"], *request.json["messages"]]
     return b"\n".join(json.dumps(_without_marks(part)).encode() for part in parts)
