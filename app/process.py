@@ -72,21 +72,20 @@ async def run(
     stdin: bytes = b"",
     keep_bytes: int = 64 << 20,
     merge: bool = False,
-    guarded: bool = True,
+    alone: bool = False,
 ) -> Completed:
     """Run a program to its end, or end it and its process group after `limit_s` seconds.
 
     Of each output stream at most `keep_bytes` are kept, half from its head and half from its tail. With `merge`
     standard error goes into standard output. Raises FileNotFoundError when there is no such program or
-    directory. What only reads, and for a moment, may do without being `guarded` against this process's death,
-    which costs some milliseconds.
+    directory. A program that is `alone`, because it starts no others, is started with less ado.
     """
     arguments = tuple(str(part) for part in argv)
     started = time.monotonic()
     starting = asyncio.ensure_future(
         asyncio.get_running_loop().subprocess_exec(
             lambda: _Child(keep_bytes),
-            *(_dies_with_this_process(arguments, cwd, env, limit_s) if guarded else arguments),
+            *_dies_with_this_process(arguments, cwd, env, limit_s, alone=alone),
             cwd=cwd,
             env=dict(env),
             stdin=asyncio.subprocess.PIPE,
@@ -115,7 +114,7 @@ async def run(
 
 
 def _dies_with_this_process(
-    argv: tuple[str, ...], cwd: Path, env: Mapping[str, str], limit_s: float
+    argv: tuple[str, ...], cwd: Path, env: Mapping[str, str], limit_s: float, *, alone: bool
 ) -> tuple[str, ...]:
     """The same command, ended with everything it started when this process dies without a chance to end it.
 
@@ -130,6 +129,8 @@ def _dies_with_this_process(
     program = shutil.which(named, path=env.get("PATH", os.defpath))
     if program is None:  # asked here, because setpriv would turn it into an exit status
         raise FileNotFoundError(argv[0])
+    if alone:
+        return (setpriv, "--pdeathsig", "KILL", "--", program, *argv[1:])
     guard = (timeout, f"--kill-after={_GUARD_KILLS_AFTER_S}", str(limit_s + _GUARD_WAITS_S))
     return (setpriv, "--pdeathsig", "TERM", "--", *guard, program, *argv[1:])
 

@@ -110,8 +110,7 @@ async def run_git(
 ) -> Completed:
     """Run git. Raises WorkFailed when git or the directory is missing."""
     try:
-        guarded = args[0] not in _READS
-        return await run(("git", *args), cwd=cwd, env=env, stdin=stdin, limit_s=limit_s, guarded=guarded)
+        return await run(("git", *args), cwd=cwd, env=env, stdin=stdin, limit_s=limit_s, alone=args[0] in _READS)
     except (FileNotFoundError, NotADirectoryError) as error:
         # Both are the same error here; only its file name tells the program from the directory.
         lacks = f"{cwd} is not there any more" if error.filename == str(cwd) else "install git 2.38 or later"
