@@ -1,6 +1,8 @@
 """The conductor over the store, the engine and the pipeline."""
 
 import asyncio
+import math
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -18,6 +20,8 @@ from app.services.store import Claim
 
 _log = get_logger(__name__)
 
+_REFRESH_EVERY_S = 1.0
+
 
 class TicketRunner(Runner):
     """Claims tickets and has the engine work them off."""
@@ -28,6 +32,7 @@ class TicketRunner(Runner):
         self._engine = engine
         self._pipeline = pipeline
         self._options = options
+        self._refreshed_at = -math.inf
         self._refreshing: set[asyncio.Task[None]] = set()
         self._opened = AsyncExitStack()
 
@@ -103,7 +108,13 @@ class TicketRunner(Runner):
         return await self.handle_ticket(job.ticket, trigger=run.trigger, options=job.options)
 
     def _refresh_soon(self) -> None:
-        """Fetch while the run waits for its turn; the run itself meets and says what goes wrong."""
+        """Fetch while the run waits for its turn; the run itself meets and says what goes wrong.
+
+        One fetch serves a whole storm of tickets: to start a program for each would slow the answers to the others.
+        """
+        if time.monotonic() - self._refreshed_at < _REFRESH_EVERY_S:
+            return
+        self._refreshed_at = time.monotonic()
 
         async def refresh() -> None:
             try:
