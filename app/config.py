@@ -43,6 +43,10 @@ class Settings(BaseSettings):
         description="Development only, when REPO_URL is unset: an existing local repository. Current directory.",
     )
     base_branch: str = Field("main", description="Branch that pull requests go to.")
+    repositories: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="HTTPS clone URLs, between commas, of more repositories that conversations may choose.",
+    )
     gh_token: SecretStr | None = Field(
         None, description="GitHub token for clone, push and pull request. Required in production."
     )
@@ -56,6 +60,10 @@ class Settings(BaseSettings):
     )
     anthropic_base_url: str | None = Field(None, description="Another address of the Messages API, e.g. a gateway.")
     claude_model: str = Field("claude-sonnet-4-6", description="Model of the author and the reviewer.")
+    claude_models: Annotated[dict[str, str], NoDecode] = Field(
+        {"claude-sonnet-4-6": "Sonnet 4.6", "claude-opus-4-8": "Opus 4.8"},
+        description="Models that people may choose, as `id=name` between commas. CLAUDE_MODEL is the default.",
+    )
     claude_cli: Path | None = Field(None, description="Another Claude Code CLI than the one inside the Agent SDK.")
     max_concurrent_runs: int = Field(
         4, ge=1, le=64, description="Claude Code processes at once, and so the runs worked on at once."
@@ -89,7 +97,22 @@ class Settings(BaseSettings):
     )
     webhook_rate_limit: str = Field("10/minute", description="Webhook requests that one address may send.")
     admin_access_code: SecretStr | None = Field(
-        None, description="Bearer code of the JSON API. Unset: open in development, closed in production."
+        None,
+        description="The organisation's code for the pages and, as a bearer token, for the JSON API. "
+        "Unset: open in development, closed in production.",
+    )
+
+    cf_access_team_domain: str | None = Field(
+        None, description="With CF_ACCESS_AUD: Cloudflare Access names the person, e.g. `team.cloudflareaccess.com`."
+    )
+    cf_access_aud: str | None = Field(None, description="Audience tag of the Access application.")
+
+    # The tracker
+    jira_site_url: str | None = Field(None, description="Jira's address, e.g. `https://acme.atlassian.net`.")
+    jira_email: str | None = Field(None, description="Jira account of the service; needed with JIRA_SITE_URL.")
+    jira_token: SecretStr | None = Field(None, description="Its API token; needed with JIRA_SITE_URL.")
+    jira_cloud_id: str | None = Field(
+        None, description="For a token with scopes: Jira is then asked through api.atlassian.com."
     )
 
     # Tracing
@@ -107,6 +130,24 @@ class Settings(BaseSettings):
     @classmethod
     def _numbers_between_commas(cls, value: object) -> object:
         return [part for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("repositories", mode="before")
+    @classmethod
+    def _texts_between_commas(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("claude_models", mode="before")
+    @classmethod
+    def _pairs_between_commas(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [part.partition("=") for part in value.split(",") if part.strip()]
+        return {model.strip(): (name or model).strip() for model, _, name in pairs}
+
+    @field_validator("repositories")
+    @classmethod
+    def _urls_hold_no_credential(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(url for each in value if (url := cls._url_holds_no_credential(each)))
 
     @field_validator("repo_url")
     @classmethod

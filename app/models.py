@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -38,9 +37,13 @@ class RunStatus(StrEnum):
 
 
 class RunMode(StrEnum):
-    """What a run is for."""
+    """What a run is for: a ticket's whole way to a pull request, a person's turn, or publishing what there is."""
 
     IMPLEMENT = "implement"
+    ASK = "ask"
+    PLAN = "plan"
+    EDITS = "edits"
+    PUBLISH = "publish"
 
 
 class Trigger(StrEnum):
@@ -48,6 +51,28 @@ class Trigger(StrEnum):
 
     WEBHOOK = "webhook"
     COMMAND = "command"
+    MESSAGE = "message"
+
+
+class RepositoryChoice(Model):
+    """A repository of a conversation, as `owner/name`, and the branch that its pull request goes to."""
+
+    name: str
+    base: str
+
+
+class Request(Model):
+    """What a run is asked to do, and by whom. `by` is None where a tracker or a script asks.
+
+    `model` None is the service's default. No repositories: those of the conversation, or the service's default.
+    """
+
+    mode: RunMode = RunMode.IMPLEMENT
+    text: str = ""
+    by: str | None = None
+    model: str | None = None
+    auto_pr: bool = False
+    repositories: tuple[RepositoryChoice, ...] = ()
 
 
 class PipelineOptions(Model):
@@ -77,9 +102,11 @@ class Tokens(Model):
 
 
 class StageName(StrEnum):
-    """The stages of a run, in their order."""
+    """The stages of a run, in their order. A run has one of answer, plan and implement, by its mode."""
 
     WORKSPACE = "workspace"
+    ANSWER = "answer"
+    PLAN = "plan"
     IMPLEMENT = "implement"
     REVIEW = "review"
     SETUP = "setup"
@@ -127,6 +154,11 @@ class Run(Model):
     status: RunStatus
     mode: RunMode
     trigger: Trigger
+    text: str = Field("", description="What the person wrote.")
+    by: str | None = Field(None, description="The person who asked for the run.")
+    model: str | None = None
+    auto_pr: bool = False
+    repositories: tuple[RepositoryChoice, ...] = ()
     created_at: datetime
     started_at: datetime | None = None
     ended_at: datetime | None = None
@@ -138,16 +170,72 @@ class Run(Model):
     outcome: str | None = Field(None, description="One sentence on how the run ended.")
 
 
+class Choice(Model):
+    """One answer that Claude offers."""
+
+    label: str
+    description: str = ""
+
+
+class Asked(Model):
+    """One question to people, with answers to choose from; `several` may be chosen at once."""
+
+    question: str
+    header: str = ""
+    choices: tuple[Choice, ...] = ()
+    several: bool = False
+
+
+class Question(Model):
+    """What a run waits for people with: questions, or a plan to review. `id` is the tool call that waits."""
+
+    id: str
+    asked: tuple[Asked, ...] = ()
+    plan: str | None = None
+    version: int = Field(0, description="Of a plan: counts from 1 in its conversation.")
+
+
+class Answer(Model):
+    """What people decided. `answers` are by question; `text` is what they wrote instead, or want changed in a plan."""
+
+    by: str
+    approved: bool = False
+    answers: dict[str, str] = {}
+    text: str = ""
+
+
+class Decision(Model):
+    """A question with what became of it; `answer` is None while it waits."""
+
+    question: Question
+    run_id: str
+    asked_at: datetime
+    answer: Answer | None = None
+    answered_at: datetime | None = None
+
+
 class Job(Model):
-    """What a worker needs to know of a run. `session_id` is the conversation's author, None before its first turn."""
+    """What a worker needs to know of a run. `session_id` is the conversation's author, None before its first turn.
+
+    A run that waited for people goes on with its next `leg`; `decision` is then what they said. `published` are the
+    repositories where the conversation has a pull request.
+    """
 
     run_id: str
     ticket: Ticket
-    mode: RunMode
+    request: Request
     trigger: Trigger
     options: PipelineOptions
     session_id: str | None
     status: RunStatus
+    leg: int = 1
+    decision: Decision | None = None
+    published: tuple[str, ...] = ()
+
+    @property
+    def mode(self) -> RunMode:
+        """What the run is for."""
+        return self.request.mode
 
 
 class RunFilter(Model):
@@ -167,10 +255,69 @@ class RunPage(Model):
     next: int | None
 
 
+class Message(Model):
+    """What a person sent while a run was active; it becomes a run of its own when its turn comes."""
+
+    id: str
+    at: datetime
+    request: Request
+
+
+class FileChange(Model):
+    """A file of a change: lines added and removed, None for a binary one."""
+
+    path: str
+    added: int | None = None
+    removed: int | None = None
+
+
+class RepositoryChanges(Model):
+    """The whole change of a conversation in one repository against its base, as it was last seen.
+
+    `patch` is a unified diff; `unpublished` says that the branch at the forge does not have all of it.
+    """
+
+    repository: str
+    branch: str
+    base: str
+    files: tuple[FileChange, ...] = ()
+    patch: str = ""
+    unpublished: bool = False
+
+
+class Conversation(Model):
+    """Everything that was said and done about a ticket, in short.
+
+    `request` is how the last turn was asked, and so the default of the next; `run` is the newest one; `waits_for` is
+    the open question; `queue` is in order of delivery. Cost and pull requests are of all runs.
+    """
+
+    ticket: Ticket
+    run: Run
+    request: Request
+    waits_for: Decision | None = None
+    queue: tuple[Message, ...] = ()
+    pull_requests: tuple[PullRequest, ...] = ()
+    cost_usd: float = 0.0
+    updated_at: datetime
+    last_seq: int = 0
+
+
+class ConversationFilter(Model):
+    """Which conversations a list shows, newest first. `words` are looked for in key and summary."""
+
+    words: str = ""
+    status: RunStatus | None = None
+    mode: RunMode | None = None
+    by: str | None = None
+    limit: int = 50
+
+
 class Event(Model):
-    """One thing that happened in a run. `seq` counts from 1 without gaps."""
+    """One thing that happened in a conversation. `seq` counts up in it; `run_id` is None between runs."""
 
     seq: int
+    run_id: str | None = None
     kind: str
     at: datetime
     payload: dict[str, Any]
@@ -193,109 +340,17 @@ class EventKind(StrEnum):
     COST_UPDATED = "cost.updated"  # cost_usd, tokens: of the run so far
     PULL_REQUEST = "pull_request.opened"  # url, number, repository, draft, created
     TICKET_UPDATED = "ticket.updated"  # summary: the ticket changed while the run was active
+    MESSAGE_SENT = "message.sent"  # text, by, mode, model: what the run was asked by a person
+    MESSAGE_QUEUED = "message.queued"  # id, text, by, mode
+    MESSAGE_WITHDRAWN = "message.withdrawn"  # id, by
+    QUESTION_ASKED = "question.asked"  # a Question
+    PLAN_PROPOSED = "plan.proposed"  # a Question
+    ANSWERED = "question.answered"  # question, and an Answer
+    CHANGES_UPDATED = "changes.updated"  # repository, files, added, removed
+    PUBLISH_FAILED = "publish.failed"  # repository, message
     NOTICE = "notice"  # text
     ERROR = "error"  # message
-
-
-# What hands give back
-
-
-class Workspace(Model):
-    """A worktree that a run works in.
-
-    `parent` is the commit that the next commit builds on: the branch's head at the forge, or the base's where there
-    is no such branch yet (`on_remote` is then false). `conflicts` are files with conflict markers, left by bringing
-    unpushed work together with what people pushed.
-    """
-
-    directory: Path
-    branch: str
-    base: str
-    base_commit: str
-    parent: str
-    on_remote: bool
-    conflicts: tuple[str, ...] = ()
-
-
-class Changes(Model):
-    """What a workspace holds beyond its base, new files included. `patch` is a unified diff."""
-
-    files: tuple[str, ...] = ()
-    patch: str = ""
-    unpublished: bool = False
-    """There is something that the branch at the forge does not have yet."""
-
-
-class Turn(Model):
-    """What one turn of a Claude session gave. `tokens` and `turns` (model answers) are of this turn alone."""
-
-    text: str
-    session_id: str
-    turns: int = 0
-    session_cost_usd: float = 0.0
-    """What the session has cost since it began, as Claude Code says it."""
-    cost_usd: float = 0.0
-    """What this turn added; known once the turn is recorded."""
-    tokens: Tokens = Tokens()
-    duration_s: float = 0.0
-    finished: bool = True
-    """False when the turn was cut at its limit of turns; the work so far is in the worktree."""
-
-
-class CheckOutcome(StrEnum):
-    """`skipped`: the repository has nothing of the kind. `unavailable`: the command could not be run here."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    SKIPPED = "skipped"
-    UNAVAILABLE = "unavailable"
-
-
-class CheckResult(Model):
-    """One run of a setup, lint or test command. `output` is shortened to what a fixer needs."""
-
-    outcome: CheckOutcome
-    command: str = ""
-    output: str = ""
-    duration_s: float = 0.0
-
-
-class GateReport(Model):
-    """What a gate of a run found, for the pull request. `found` is one line; `status` is the gate's end."""
-
-    gate: StageName
-    status: StageStatus
-    found: str
-    rounds: int = 0
-    duration_s: float = 0.0
-    turns: int = 0
-    cost_usd: float = 0.0
-
-
-class Outcome(Model):
-    """How the work on a run ended, when it did not fail."""
-
-    status: RunStatus
-    sentence: str
-
-
-class Verdict(Model):
-    """A reviewer's answer. `clear` is false when the answer did not say whether there are issues."""
-
-    has_issues: bool
-    findings: str = ""
-    clear: bool = True
-
-
-class Commands(Model):
-    """Commands that a repository names for its checks; empty where it leaves the choice to its toolchain."""
-
-    setup: tuple[str, ...] = ()
-    lint: tuple[str, ...] = ()
-    test: tuple[str, ...] = ()
-
-
-# Receipts
+    WRITING = "writing"  # text, role: the text being written, so far; not kept
 
 
 class Receipt(Model):

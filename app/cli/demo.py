@@ -22,8 +22,9 @@ from app.cli.sample import BRANCH, TICKET, author, make_repository, reviewer
 from app.cli.terminal import Lines, make_console
 from app.config import Settings, load_settings
 from app.errors import ConfigurationError
-from app.models import CheckOutcome, Commands, Run, RunStatus
+from app.models import Run, RunStatus
 from app.process import operator_environment
+from app.results import CheckOutcome, Commands
 from app.services.checks import make_checks
 from app.services.claude_code import ClaudeCode, make_claude_code
 from app.services.claude_code.mock_client import MockClaudeCode

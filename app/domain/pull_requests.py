@@ -3,7 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from app.models import GateReport, Run, StageStatus, Ticket
+from app.models import Run, StageStatus, Ticket
+from app.results import GateReport
 
 _MOST_CHARS = 60_000  # GitHub takes 65,536
 _MOST_FOUND_CHARS = 2_000

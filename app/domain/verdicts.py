@@ -2,7 +2,7 @@
 
 import re
 
-from app.models import Verdict
+from app.results import Verdict
 
 _VERDICT = r"HAS[ _]?ISSUES[^a-zA-Z0-9\n:=]*[:=][^a-zA-Z0-9\n|]*(true|false)\b"
 # "HAS_ISSUES: true|false" and "true or false" are the question and not an answer.

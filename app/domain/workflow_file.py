@@ -9,7 +9,8 @@ from typing import Any
 import yaml
 
 from app.errors import InvalidInput
-from app.models import Commands, Model
+from app.models import Model
+from app.results import Commands
 
 LARGEST_FRONT_MATTER = 64 << 10
 """Characters between the two `---` lines."""

@@ -5,7 +5,8 @@ Text from outside stands between fences with a random word in them, so that it c
 
 import secrets
 
-from app.models import Changes, CheckResult, Ticket
+from app.models import Ticket
+from app.results import Changes, CheckResult
 
 _MOST_GUIDE_CHARS = 40_000
 _MOST_TICKET_CHARS = 100_000

@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 
 from app.errors import WorkFailed
-from app.models import CheckOutcome, CheckResult, Commands
+from app.results import CheckOutcome, CheckResult, Commands
 from app.services.checks import Checks
 from app.services.checks.client import ChecksClient
 from app.services.checks.mock_client import MockChecks, failed, passed

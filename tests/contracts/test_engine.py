@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.errors import BranchMoved, ConfigurationError, TemporarilyFailed, WorkFailed
-from app.models import CheckOutcome, CheckResult, Verdict
+from app.results import CheckOutcome, CheckResult, Verdict
 from app.services.engine import Engine, Steps
 from tests.contracts.engines import LIMIT_S, Place, Record
 

@@ -8,7 +8,8 @@ from itertools import count
 import pytest
 
 from app.errors import WorkFailed
-from app.models import Job, Outcome, PipelineOptions, RunMode, RunStatus, Ticket, Tokens, Trigger, Turn
+from app.models import Job, PipelineOptions, RunMode, RunStatus, Ticket, Tokens, Trigger
+from app.results import Outcome, Turn
 from app.services.langfuse import Langfuse
 from app.services.langfuse.client import LangfuseClient
 from app.services.langfuse.mock_client import MockLangfuse

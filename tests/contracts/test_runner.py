@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from app.errors import Conflict, NotFound, StoreUnavailable
-from app.models import Job, Outcome, PipelineOptions, RunFilter, RunStatus, Ticket, Trigger
+from app.models import Job, PipelineOptions, RunFilter, RunStatus, Ticket, Trigger
+from app.results import Outcome
 from app.services.checks.mock_client import MockChecks
 from app.services.claude_code.mock_client import MockClaudeCode
 from app.services.engine import Steps

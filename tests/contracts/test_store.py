@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from app.errors import Conflict, NotFound
-from app.models import EventKind, PipelineOptions, PullRequest, RunFilter, RunStatus, StageName, Ticket, Trigger, Turn
+from app.models import EventKind, PipelineOptions, PullRequest, RunFilter, RunStatus, StageName, Ticket, Trigger
+from app.results import Turn
 from app.services.store import Claim, Store
 
 LATER = timedelta(hours=1)

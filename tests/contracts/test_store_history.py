@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.models import Event, EventKind, RunStatus, StageName, StageStatus, Tokens, Turn
+from app.models import Event, EventKind, RunStatus, StageName, StageStatus, Tokens
+from app.results import Turn
 from app.services.store import Store
 from tests.contracts.test_store import accepted, claim_of
 

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from app.domain.pull_requests import duration, needs_draft, neutral, pull_request_body
-from app.models import GateReport, Run, RunMode, RunStatus, StageName, StageStatus, Ticket, Tokens, Trigger
+from app.models import Run, RunMode, RunStatus, StageName, StageStatus, Ticket, Tokens, Trigger
+from app.results import GateReport
 
 TICKET = Ticket(key="PROJ-1", summary="Add dark mode", url="https://example.atlassian.net/browse/PROJ-1")
 RUN = Run(

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.verdicts import parse_verdict
-from app.models import Verdict
+from app.results import Verdict
 
 
 def test_an_answer_in_the_asked_form_is_read() -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from app.domain.workflow_file import LARGEST_FRONT_MATTER, WorkflowFile, parse
 from app.errors import InvalidInput
-from app.models import Commands
+from app.results import Commands
 
 
 def fault_of(text: str) -> InvalidInput:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.models import Changes, CheckOutcome, CheckResult, Ticket
+from app.models import Ticket
 from app.prompts.system_prompts import AUTHOR, REVIEWER
 from app.prompts.ticket_prompts import (
     build_check_fix_prompt,
@@ -17,6 +17,7 @@ from app.prompts.ticket_prompts import (
     build_review_prompt,
     fenced,
 )
+from app.results import Changes, CheckOutcome, CheckResult
 
 TICKET = Ticket(key="PROJ-7", summary="Add dark mode", description="On every page.")
 CHANGES = Changes(files=("theme.txt",), patch="+dark\n")

@@ -17,8 +17,8 @@ from app.models import (
     Ticket,
     Tokens,
     Trigger,
-    Turn,
 )
+from app.results import Turn
 from app.services.store.mock_client import MockStore
 from tests.routes.service import ACCESS_CODE, Json, Service, serving
 

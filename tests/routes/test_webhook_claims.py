@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from app.database import Database, sqlite_url
-from app.models import Job, Outcome, PipelineOptions, RunFilter, RunStatus
+from app.models import Job, PipelineOptions, RunFilter, RunStatus
+from app.results import Outcome
 from app.services.checks.mock_client import MockChecks
 from app.services.claude_code.mock_client import MockClaudeCode
 from app.services.engine import Engine, Steps

@@ -6,7 +6,7 @@ The room knows toolchains. It refuses to use a shell and to give a command any s
 from abc import ABC, abstractmethod
 from pathlib import Path
 
-from app.models import CheckResult, Commands
+from app.results import CheckResult, Commands
 
 
 class Checks(ABC):

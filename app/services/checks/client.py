@@ -10,8 +10,8 @@ from pathlib import Path
 
 from app.domain.excerpts import excerpt
 from app.errors import InvalidInput, WorkFailed
-from app.models import CheckOutcome, CheckResult, Commands
 from app.process import Completed, operator_environment, run
+from app.results import CheckOutcome, CheckResult, Commands
 from app.services.checks.base import Checks
 from app.services.checks.commands import Argv, Gate, argument_lists, shown
 from app.services.checks.toolchains import detect

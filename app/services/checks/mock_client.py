@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.errors import InvalidInput, WorkFailed
-from app.models import CheckOutcome, CheckResult, Commands
+from app.results import CheckOutcome, CheckResult, Commands
 from app.services.checks.base import Checks
 from app.services.checks.commands import Gate, argument_lists, shown
 

@@ -6,20 +6,26 @@ what comes next.
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from app.models import EventKind, Model, Turn
+from app.models import Answer, EventKind, Model, Question
+from app.results import Turn
 
 Emit = Callable[[EventKind, Mapping[str, Any]], Awaitable[None]]
 """Where a turn tells what happens in it, as it happens."""
 
 
 class SessionRef(Model):
-    """A session: its id, a UUID chosen before it begins so that it is known after a crash, and where it works."""
+    """A session: its id, a UUID chosen before it begins so that it is known after a crash, and where it works.
+
+    It starts in `directory` and may use `others` likewise: the worktrees of a workspace with several repositories.
+    """
 
     id: str
     directory: Path
+    others: tuple[Path, ...] = ()
 
 
 class Prompt(Model):
@@ -27,6 +33,30 @@ class Prompt(Model):
 
     id: str
     text: str
+
+
+class Reply(Model):
+    """What people answered to the question that a turn stopped for; the turn goes on with it.
+
+    `prompt` is asked instead where the session does not know the question any more (its transcript is gone).
+    """
+
+    question: Question
+    answer: Answer
+    prompt: Prompt
+
+
+class Permission(StrEnum):
+    """What a turn of the author may do. Held by code at each tool call, whatever the model was told.
+
+    READ: look, and ask people. PLAN: look, ask, and propose a plan. EDIT: everything in the worktrees, and ask.
+    ALONE: everything in the worktrees; nobody is there to ask.
+    """
+
+    READ = "read"
+    PLAN = "plan"
+    EDIT = "edit"
+    ALONE = "alone"
 
 
 class ClaudeCode(ABC):
@@ -59,12 +89,25 @@ class ClaudeCode(ABC):
         Never fails: what goes wrong here shows in the turn.
         """
 
-    @abstractmethod
     async def run_implementation(self, session: SessionRef, prompt: Prompt, emit: Emit) -> Turn:
-        """One turn of the author, who may change files. The session is opened, resumed or gone on with as needed.
+        """One turn of the author by itself, who may change files."""
+        return await self.run_turn(session, prompt, emit, permission=Permission.ALONE)
+
+    @abstractmethod
+    async def run_turn(
+        self,
+        session: SessionRef,
+        ask: Prompt | Reply,
+        emit: Emit,
+        *,
+        permission: Permission,
+        model: str | None = None,
+    ) -> Turn:
+        """One turn of the author, or its rest after people answered. The session is opened or resumed as needed.
 
         A prompt that the session was given before is not given again: a turn that was cut off goes on, and one that was
-        answered in full gives the stored answer.
+        answered in full gives the stored answer. `Turn.question` is set where the turn stopped to ask people; nothing
+        of it waits in a process then. `model` None is the default one.
         """
 
     @abstractmethod

@@ -8,7 +8,8 @@ from collections import defaultdict
 from claude_agent_sdk import ResultMessage, StreamEvent
 
 from app.errors import SessionLost, WorkFailed
-from app.models import EventKind, Tokens, Turn
+from app.models import EventKind, Tokens
+from app.results import Turn
 from app.services.claude_code.base import ClaudeCode, Emit, Prompt, SessionRef
 from app.services.claude_code.live import LiveSession, ModelSilent
 from app.services.claude_code.messages import Narrator, tokens_of

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from app.errors import WorkFailed
-from app.models import EventKind, Model, Tokens, Turn
+from app.models import EventKind, Model, Tokens
+from app.results import Turn
 from app.services.claude_code.base import ClaudeCode, Emit, Prompt, SessionRef
 
 _COST_USD = 0.01

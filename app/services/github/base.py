@@ -8,7 +8,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from app.models import Changes, PullRequest, Workspace
+from app.models import PullRequest
+from app.results import Changes, Workspace
 
 
 class GitHub(ABC):
@@ -23,6 +24,10 @@ class GitHub(ABC):
         """Mend what a killed process left (locks, half-made worktrees). No network. Called once, first of all."""
 
     @abstractmethod
+    async def branches(self) -> tuple[str, ...]:
+        """Branches at the forge that a pull request can go to, the default first; not those of the service."""
+
+    @abstractmethod
     async def refresh(self) -> None:
         """Bring the clone up to date with the forge: clone it if it is missing, else fetch.
 
@@ -30,11 +35,16 @@ class GitHub(ABC):
         """
 
     @abstractmethod
-    async def prepare(self, branch: str, *, occupied: Callable[[Path], Awaitable[None]] | None = None) -> Workspace:
+    async def prepare(
+        self, branch: str, *, base: str | None = None, occupied: Callable[[Path], Awaitable[None]] | None = None
+    ) -> Workspace:
         """A worktree on `branch`, up to date with the forge. A second call gives the same worktree with its work kept.
 
+        `base` is the branch that it starts from and that its pull request goes to; None is the repository's default.
+
         A branch that exists at the forge is gone on with; else it starts from the base. Unpushed work of an earlier
-        run is kept in the worktree, and brought together with what people pushed meanwhile (see `Workspace.conflicts`).
+        run is kept in the worktree, and brought together with what people pushed meanwhile (see `Workspace.conflicts`
+        and `Workspace.arrived`).
         `occupied` is called with the directory as soon as it exists and git knows it, before files are checked out,
         and is awaited together with the check-out.
         """
@@ -83,3 +93,24 @@ class GitHub(ABC):
 
         Raises WorkFailed with what to mend.
         """
+
+
+class Repositories(ABC):
+    """The repositories that the service may work on, by their names (`owner/name`), the default first."""
+
+    @property
+    @abstractmethod
+    def names(self) -> tuple[str, ...]:
+        """All names; the first is the default. Empty where nothing is configured."""
+
+    @abstractmethod
+    def of(self, name: str) -> GitHub:
+        """The repository of that name, the same object each time. Raises NotFound."""
+
+    @abstractmethod
+    def base_of(self, name: str) -> str:
+        """The branch that pull requests go to unless another one is chosen. Raises NotFound."""
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Start each of them."""

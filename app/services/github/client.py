@@ -13,7 +13,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from app.errors import BranchMoved, WorkFailed
-from app.models import Changes, PullRequest, Workspace
+from app.models import PullRequest
+from app.results import Changes, Workspace
 from app.services.github.base import GitHub
 from app.services.github.conflicts import check_resolved
 from app.services.github.forge import Forge, Proposal, open_or_find

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import BranchMoved, WorkFailed
-from app.models import Changes, PullRequest, Workspace
+from app.models import PullRequest
+from app.results import Changes, Workspace
 from app.services.github.base import GitHub
 from app.services.github.conflicts import check_resolved
 from app.services.github.forge import Forge, Found, Proposal, open_or_find

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from app.models import Workspace
+from app.results import Workspace
 from app.services.github.git import Desk, write_whole
 
 

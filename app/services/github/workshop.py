@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import uuid4
 
-from app.models import Workspace
+from app.results import Workspace
 from app.services.github.content import Content, show_to_git, still_in_conflict
 from app.services.github.git import Desk, Git
 from app.services.github.locks import FileLock

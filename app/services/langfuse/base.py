@@ -6,7 +6,8 @@ The room knows Langfuse. It never fails a run, and never holds one up for long.
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
-from app.models import Job, Outcome, Turn
+from app.models import Job
+from app.results import Outcome, Turn
 
 EndTurn = Callable[[Turn], None]
 

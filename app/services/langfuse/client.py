@@ -10,7 +10,8 @@ from langfuse.api.core import ApiError
 from langfuse.types import TraceContext
 
 from app.errors import WorkFailed
-from app.models import Job, Outcome, Turn
+from app.models import Job
+from app.results import Outcome, Turn
 from app.services.langfuse.base import EndTurn, Langfuse
 
 _FLUSH_LIMIT_S = 5.0

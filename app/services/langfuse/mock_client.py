@@ -1,6 +1,7 @@
 """Tracing that goes nowhere: what the service uses when no keys are set, and tests look into."""
 
-from app.models import Job, Outcome
+from app.models import Job
+from app.results import Outcome
 from app.services.langfuse.base import EndTurn, Langfuse
 
 

@@ -5,7 +5,8 @@ The room knows the order of stages and what each makes of the hands. It knows no
 
 from abc import ABC, abstractmethod
 
-from app.models import Job, Outcome
+from app.models import Job
+from app.results import Outcome
 from app.services.engine.base import Steps
 
 

@@ -2,7 +2,8 @@
 
 import asyncio
 
-from app.models import Changes, GateReport, Job, Outcome, PullRequest, RunStatus, Workspace
+from app.models import Job, PullRequest, RunStatus
+from app.results import Changes, GateReport, Outcome, Workspace
 from app.services.claude_code.base import SessionRef
 from app.services.engine.base import Steps
 from app.services.pipeline.base import Pipeline

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.errors import WorkFailed
-from app.models import Changes, EventKind, Job, StageName, StageStatus, Turn, Workspace
+from app.models import EventKind, Job, StageName, StageStatus
+from app.results import Changes, Turn, Workspace
 from app.services.checks.base import Checks
 from app.services.claude_code.base import ClaudeCode, Prompt, SessionRef
 from app.services.engine.base import Steps

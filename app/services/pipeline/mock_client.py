@@ -1,7 +1,8 @@
 """A pipeline that does no work: says what it was told to say."""
 
 from app.errors import WorkFailed
-from app.models import Job, Outcome, RunStatus
+from app.models import Job, RunStatus
+from app.results import Outcome
 from app.services.engine.base import Steps
 from app.services.pipeline.base import Pipeline
 

@@ -6,7 +6,8 @@ from weakref import WeakValueDictionary
 from app.domain.run_state import has_ended
 from app.errors import Conflict, WorkFailed
 from app.logger import bind, get_logger
-from app.models import Job, Outcome, RunStatus
+from app.models import Job, RunStatus
+from app.results import Outcome
 from app.services.engine.base import Steps, Workflow
 from app.services.langfuse.base import Langfuse
 from app.services.pipeline.base import Pipeline

@@ -26,8 +26,8 @@ from app.models import (
     StageStatus,
     Ticket,
     Trigger,
-    Turn,
 )
+from app.results import Turn
 
 Enqueue = Callable[[Any, str], None]
 """Called with the open transaction and the run's id: hands the run to the engine, or rolls all back by raising."""

@@ -25,8 +25,8 @@ from app.models import (
     RunStatus,
     StageName,
     StageStatus,
-    Turn,
 )
+from app.results import Turn
 from app.services.store import claims, migrations, rows, tables
 from app.services.store.base import Claim, Enqueue, Store
 from app.services.store.following import follow

@@ -23,8 +23,8 @@ from app.models import (
     StageName,
     StageStatus,
     Ticket,
-    Turn,
 )
+from app.results import Turn
 from app.services.store import stages
 from app.services.store.base import Claim, Enqueue, Store
 from app.services.store.following import follow

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app import process
-from app.models import CheckOutcome, CheckResult, Commands
+from app.results import CheckOutcome, CheckResult, Commands
 from app.services.checks.client import ChecksClient
 
 SYSTEM_PATH = "/usr/bin:/bin"

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from app.models import CheckOutcome, Commands
+from app.results import CheckOutcome, Commands
 from app.services.checks.mock_client import MockChecks, failed, passed, skipped, unavailable
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from app.errors import TemporarilyFailed, WorkFailed
-from app.models import Workspace
+from app.results import Workspace
 from app.services.github.client import GitHubClient
 from app.services.github.gh_forge import GhForge
 from tests.fakes.git_server import TOKEN, GitServer

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import WorkFailed
-from app.models import Workspace
+from app.results import Workspace
 from app.services.github.locks import FileLock
 from tests.fakes.repositories import git
 from tests.services.github.conftest import BRANCH, REPOSITORY, SEED, Bench, listing

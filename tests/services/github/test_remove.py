@@ -4,7 +4,7 @@ import shlex
 import subprocess
 from pathlib import Path
 
-from app.models import Workspace
+from app.results import Workspace
 from app.services.github.client import GitHubClient
 from tests.fakes.repositories import PLAIN_GIT, git
 from tests.services.github.conftest import BRANCH, REPOSITORY, Bench

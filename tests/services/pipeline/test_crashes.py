@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from app.models import CheckResult, Commands, EventKind, Run
+from app.models import EventKind, Run
+from app.results import CheckResult, Commands
 from app.services.checks.mock_client import MockChecks, failed, passed
 from app.services.claude_code.mock_client import Answer
 from app.services.engine.mock_client import Journal

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 import pytest
 
 from app.errors import StoreUnavailable, WorkFailed
-from app.models import Changes, EventKind, PipelineOptions, Run, Workspace
+from app.models import EventKind, PipelineOptions, Run
+from app.results import Changes, Workspace
 from app.services.checks.mock_client import MockChecks, failed, passed
 from app.services.claude_code.mock_client import Answer
 from app.services.github.mock_client import MockGitHub

@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from app.errors import WorkFailed
-from app.models import Job, Outcome, PipelineOptions, RunStatus, Ticket, Trigger
+from app.models import Job, PipelineOptions, RunStatus, Ticket, Trigger
+from app.results import Outcome
 from app.services.engine import Steps
 from app.services.engine.mock_client import MockEngine
 from app.services.langfuse.mock_client import MockLangfuse

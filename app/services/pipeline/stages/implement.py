@@ -2,8 +2,9 @@
 
 import asyncio
 
-from app.models import GateReport, StageName, StageStatus, Turn, Workspace
+from app.models import StageName, StageStatus
 from app.prompts.ticket_prompts import build_continuation_prompt, build_implementation_prompt
+from app.results import GateReport, Turn, Workspace
 from app.services.claude_code.base import SessionRef
 from app.services.pipeline.context import Context
 

@@ -5,8 +5,9 @@ from functools import partial
 from app.domain.naming import pull_request_title
 from app.domain.pull_requests import needs_draft, pull_request_body
 from app.errors import BranchMoved, WorkFailed
-from app.models import GateReport, PullRequest, StageName, StageStatus, Workspace
+from app.models import PullRequest, StageName, StageStatus
 from app.prompts.ticket_prompts import build_conflict_prompt
+from app.results import GateReport, Workspace
 from app.services.claude_code.base import SessionRef
 from app.services.github.base import GitHub
 from app.services.pipeline.context import Context

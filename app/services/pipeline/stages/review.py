@@ -1,8 +1,9 @@
 """A second pair of eyes: a fresh session that only reads, and the author who fixes what it finds."""
 
 from app.domain.verdicts import parse_verdict
-from app.models import Changes, GateReport, StageName, StageStatus, Workspace
+from app.models import StageName, StageStatus
 from app.prompts.ticket_prompts import build_fix_prompt, build_review_prompt
+from app.results import Changes, GateReport, Workspace
 from app.services.claude_code.base import SessionRef
 from app.services.pipeline.context import Context
 

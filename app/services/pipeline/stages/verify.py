@@ -9,19 +9,9 @@ from pathlib import Path
 
 from app.domain.workflow_file import parse
 from app.errors import InvalidInput
-from app.models import (
-    CheckOutcome,
-    CheckResult,
-    Commands,
-    EventKind,
-    GateReport,
-    PipelineOptions,
-    StageName,
-    StageStatus,
-    Turn,
-    Workspace,
-)
+from app.models import EventKind, PipelineOptions, StageName, StageStatus
 from app.prompts.ticket_prompts import build_check_fix_prompt
+from app.results import CheckOutcome, CheckResult, Commands, GateReport, Turn, Workspace
 from app.services.checks.base import Checks
 from app.services.claude_code.base import SessionRef
 from app.services.pipeline.context import Context, StageEnd

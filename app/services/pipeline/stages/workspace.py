@@ -4,7 +4,8 @@ import asyncio
 from pathlib import Path
 
 from app.domain.naming import branch_of
-from app.models import StageName, Workspace
+from app.models import StageName
+from app.results import Workspace
 from app.services.claude_code.base import SessionRef
 from app.services.pipeline.context import Context
 

@@ -1,0 +1,153 @@
+"""What hands give back: the vocabulary of the work. Data only, like `app.models`."""
+
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+from app.models import FileChange, Model, RunStatus, StageName, StageStatus, Ticket, Tokens
+
+
+class Workspace(Model):
+    """A worktree that a run works in, of one repository (`owner/name`).
+
+    `parent` is the commit that the next commit builds on: the branch's head at the forge, or the base's where there
+    is no such branch yet (`on_remote` is then false). `conflicts` are files with conflict markers, left by bringing
+    unpushed work together with what people pushed. `arrived` are their commits, a line each, oldest first.
+    """
+
+    repository: str
+    directory: Path
+    branch: str
+    base: str
+    base_commit: str
+    parent: str
+    on_remote: bool
+    conflicts: tuple[str, ...] = ()
+    arrived: tuple[str, ...] = ()
+
+
+class Changes(Model):
+    """What a workspace holds beyond its base, new files included. `patch` is a unified diff."""
+
+    files: tuple[FileChange, ...] = ()
+    patch: str = ""
+    unpublished: bool = False
+    """There is something that the branch at the forge does not have yet."""
+
+
+class Turn(Model):
+    """What one turn of a Claude session gave. `tokens` and `turns` (model answers) are of this turn alone."""
+
+    text: str
+    session_id: str
+    turns: int = 0
+    session_cost_usd: float = 0.0
+    """What the session has cost since it began, as Claude Code says it."""
+    cost_usd: float = 0.0
+    """What this turn added; known once the turn is recorded."""
+    tokens: Tokens = Tokens()
+    duration_s: float = 0.0
+    finished: bool = True
+    """False when the turn was cut at its limit of turns; the work so far is in the worktree."""
+    question: Question | None = None
+    """What the turn stopped for: it goes on in the same session once people have answered."""
+
+
+class CheckOutcome(StrEnum):
+    """`skipped`: the repository has nothing of the kind. `unavailable`: the command could not be run here."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    UNAVAILABLE = "unavailable"
+
+
+class CheckResult(Model):
+    """One run of a setup, lint or test command. `output` is shortened to what a fixer needs."""
+
+    outcome: CheckOutcome
+    command: str = ""
+    output: str = ""
+    duration_s: float = 0.0
+
+
+class GateReport(Model):
+    """What a gate of a run found, for the pull request. `found` is one line; `status` is the gate's end."""
+
+    gate: StageName
+    status: StageStatus
+    found: str
+    rounds: int = 0
+    duration_s: float = 0.0
+    turns: int = 0
+    cost_usd: float = 0.0
+
+
+class Outcome(Model):
+    """How the work on a run ended, when it did not fail. With `question` it has not ended: people are asked."""
+
+    status: RunStatus
+    sentence: str
+    question: Question | None = None
+
+
+class Verdict(Model):
+    """A reviewer's answer. `clear` is false when the answer did not say whether there are issues."""
+
+    has_issues: bool
+    findings: str = ""
+    clear: bool = True
+
+
+class Commands(Model):
+    """Commands that a repository names for its checks; empty where it leaves the choice to its toolchain."""
+
+    setup: tuple[str, ...] = ()
+    lint: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+
+
+class TicketHit(Model):
+    """A ticket as a search shows it."""
+
+    key: str
+    summary: str
+    status: str = ""
+    kind: str = ""
+    url: str | None = None
+
+
+class TicketComment(Model):
+    """What somebody said at the tracker; Markdown."""
+
+    by: str
+    at: datetime
+    text: str
+
+
+class TicketLink(Model):
+    """A relation to another ticket, in the tracker's words (`is blocked by`)."""
+
+    relation: str
+    ticket: TicketHit
+
+
+class TicketAttachment(Model):
+    """A file at the tracker. It is listed, never loaded."""
+
+    name: str
+    bytes: int
+    kind: str = ""
+
+
+class TicketDetails(Model):
+    """All that the tracker knows of a ticket. The ticket's description is Markdown here."""
+
+    ticket: Ticket
+    status: str = ""
+    kind: str = ""
+    assignee: str | None = None
+    reporter: str | None = None
+    comments: tuple[TicketComment, ...] = ()
+    links: tuple[TicketLink, ...] = ()
+    attachments: tuple[TicketAttachment, ...] = ()
