@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-from app.models import FileChange, Model, RunStatus, StageName, StageStatus, Ticket, Tokens
+from app.models import FileChange, Model, Question, RunStatus, StageName, StageStatus, Ticket, Tokens
 
 
 class Workspace(Model):
