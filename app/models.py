@@ -200,6 +200,7 @@ class Answer(Model):
 
     by: str
     approved: bool = False
+    auto_pr: bool = Field(False, description="Of an approval: open draft pull requests when the plan is done.")
     answers: dict[str, str] = {}
     text: str = ""
 
@@ -356,7 +357,7 @@ class EventKind(StrEnum):
 class Receipt(Model):
     """What became of a delivered ticket."""
 
-    status: Literal["accepted", "duplicate", "ignored"]
+    status: Literal["accepted", "queued", "answered", "duplicate", "ignored"]
     ticket: str | None = None
     run_id: str | None = None
     reason: str | None = None

@@ -32,6 +32,17 @@ def key_of_branch(branch: str) -> str | None:
     return key if is_ticket_key(key) and branch == branch_of(key) else None
 
 
+def work_id(run_id: str, leg: int) -> str:
+    """The name of one leg of a run at the engine: the run's own, then `<run>.2`, `<run>.3` …"""
+    return run_id if leg == 1 else f"{run_id}.{leg}"
+
+
+def run_of_work(work: str) -> tuple[str, int]:
+    """Run and leg of a name that `work_id` gave."""
+    run_id, _, leg = work.partition(".")
+    return run_id, int(leg or 1)
+
+
 def pull_request_title(ticket: Ticket) -> str:
     """`PROJ-1: summary` on one line of at most `LONGEST_TITLE` characters, which notifies nobody and closes nothing."""
     summary = " ".join("".join(c if c.isprintable() else " " for c in ticket.summary).split())

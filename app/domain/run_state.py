@@ -5,7 +5,7 @@ from app.models import RunStatus
 _MOVES: dict[RunStatus, frozenset[RunStatus]] = {
     RunStatus.QUEUED: frozenset({RunStatus.RUNNING, RunStatus.FAILED, RunStatus.IDLE}),
     RunStatus.RUNNING: frozenset({RunStatus.NEEDS_INPUT, RunStatus.FAILED, RunStatus.PR_OPENED, RunStatus.IDLE}),
-    RunStatus.NEEDS_INPUT: frozenset({RunStatus.RUNNING, RunStatus.FAILED, RunStatus.IDLE}),
+    RunStatus.NEEDS_INPUT: frozenset({RunStatus.QUEUED, RunStatus.FAILED, RunStatus.IDLE}),
     RunStatus.FAILED: frozenset(),
     RunStatus.PR_OPENED: frozenset(),
     RunStatus.IDLE: frozenset(),

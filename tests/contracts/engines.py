@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
+import sqlalchemy as sa
+
 from app.database import Database
 from app.services.engine import Engine, Steps, Workflow
 from app.services.engine.client import DbosEngine
@@ -53,16 +55,21 @@ class InMemory(Place):
     def __init__(self) -> None:
         super().__init__()
         self._journal = Journal()
+        self._database = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
+
+    async def close(self) -> None:
+        await super().close()
+        self._database.dispose()
 
     def engine(self, *, concurrency: int = 4) -> Engine:
         return MockEngine(concurrency=concurrency, journal=self._journal)
 
     async def enqueue(self, engine: Engine, *run_ids: str, commit: bool = True) -> None:
-        transaction: list[Callable[[], None]] = []
-        for run_id in run_ids:
-            engine.enqueue(transaction, run_id)
-        for call in transaction if commit else ():
-            call()
+        with self._database.connect() as connection:
+            for run_id in run_ids:
+                engine.enqueue(connection, run_id)
+            connection.execute(sa.text("SELECT 1"))
+            (connection.commit if commit else connection.rollback)()
 
 
 class InDatabase(Place):

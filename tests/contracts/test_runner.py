@@ -108,7 +108,7 @@ async def test_who_follows_a_run_hears_of_its_end(runner: Runner) -> None:
     await runner.start()
     run_id = await taken(runner)
     following = runner.follow(run_id)
-    assert (await anext(following)).payload == {"status": "queued", "trigger": "webhook"}
+    assert (await anext(following)).payload == {"status": "queued", "trigger": "webhook", "mode": "implement"}
     await runner.stop_run(run_id, by="Ada")
     async with asyncio.timeout(LIMIT_S):
         last = [event async for event in following][-1]

@@ -90,7 +90,8 @@ async def test_a_ticket_is_active_until_its_run_ends(store: Store, status: RunSt
     await store.move(run_id, RunStatus.RUNNING)
     await store.move(run_id, status)
     assert (await store.claim(claim_of(), queue)).status == "duplicate"
-    assert await store.active() == (run_id,)
+    is_worked_on = status is RunStatus.RUNNING
+    assert await store.in_work() == (((run_id, run_id),) if is_worked_on else ())
 
 
 async def test_a_ticket_whose_run_has_ended_is_taken_again(store: Store) -> None:
@@ -108,7 +109,7 @@ async def test_of_many_equal_claims_at_once_one_is_accepted(store: Store) -> Non
 async def test_claims_of_different_tickets_at_once_are_all_accepted(store: Store) -> None:
     receipts = await asyncio.gather(*(store.claim(claim_of(f"PROJ-{number}"), queue) for number in range(20)))
     assert {receipt.status for receipt in receipts} == {"accepted"}
-    assert len(await store.active()) == 20
+    assert len(await store.in_work()) == 20
 
 
 # Deliveries
@@ -239,6 +240,7 @@ async def test_a_run_carries_the_times_of_its_moves(store: Store) -> None:
     run_id = await accepted(store)
     assert await store.move(run_id, RunStatus.RUNNING)
     assert await store.move(run_id, RunStatus.NEEDS_INPUT)
+    assert await store.move(run_id, RunStatus.QUEUED)
     assert await store.move(run_id, RunStatus.RUNNING)
     started = (await store.run(run_id)).started_at
     assert await store.move(run_id, RunStatus.PR_OPENED, outcome="Opened.")
@@ -248,7 +250,7 @@ async def test_a_run_carries_the_times_of_its_moves(store: Store) -> None:
     assert run.ended_at is not None
     assert run.created_at <= started <= run.ended_at
     assert (run.status, run.outcome, run.error) == (RunStatus.PR_OPENED, "Opened.", None)
-    assert await store.active() == ()
+    assert await store.in_work() == ()
 
 
 async def test_each_move_is_told(store: Store) -> None:
@@ -257,7 +259,7 @@ async def test_each_move_is_told(store: Store) -> None:
     await store.move(run_id, RunStatus.IDLE, outcome="Stopped by Ada.", by="Ada")
     events = await store.events(run_id)
     assert [(event.kind, event.payload) for event in events] == [
-        (EventKind.RUN_STATUS, {"status": "queued", "trigger": "webhook"}),
+        (EventKind.RUN_STATUS, {"status": "queued", "trigger": "webhook", "mode": "implement"}),
         (EventKind.RUN_STATUS, {"status": "running"}),
         (EventKind.RUN_STATUS, {"status": "idle", "reason": "Stopped by Ada.", "by": "Ada"}),
     ]

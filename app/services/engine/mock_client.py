@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import sqlalchemy as sa
+
 from app.errors import ConfigurationError
 from app.services.engine.base import Engine, Said, Steps, Workflow
 
@@ -51,7 +53,7 @@ class RecordedSteps(Steps):
 class MockEngine(Engine):
     """Works off at most `concurrency` runs at once. Another one that is given the same journal goes on after `stop`.
 
-    A transaction is a list of what to call when it commits.
+    What was enqueued in a transaction is queued when that commits.
     """
 
     def __init__(self, *, concurrency: int = 4, journal: Journal | None = None) -> None:
@@ -81,7 +83,7 @@ class MockEngine(Engine):
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def enqueue(self, transaction: Any, run_id: str) -> None:
-        transaction.append(partial(self._queue, run_id))
+        sa.event.listen(transaction, "commit", lambda _: self._queue(run_id), once=True)
 
     async def cancel(self, run_id: str) -> None:
         self.journal.unfinished.pop(run_id, None)

@@ -11,8 +11,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from app.errors import WorkFailed
+from app.models import FileChange
 from app.services.github.git import Desk, Git
+from app.services.github.patches import counted
 
+_COMPARED = ("-r", "--no-ext-diff", "--no-textconv", "--find-renames")
 _REGULAR = {b"100644", b"100755"}
 _EMBEDDED = b"/"
 _CONFLICT_MARKER = b"<<<<<<< "
@@ -83,17 +86,14 @@ class Content:
                 return (await self._git.private("cat-file", "blob", blob.decode())).stdout
         return None
 
-    async def names(self, old: str, new: str) -> tuple[str, ...]:
+    async def files(self, old: str, new: str) -> tuple[FileChange, ...]:
         """Files that differ between two trees, sorted; a moved file by its new name."""
-        done = await self._git.private("diff-tree", "-r", "-z", "--name-only", "--find-renames", old, new)
-        return _readable(done.stdout.split(b"\0"))
+        return counted((await self._git.private("diff-tree", "--numstat", "-z", *_COMPARED, old, new)).stdout)
 
     async def patch(self, old: str, new: str, *, binary: bool = False) -> bytes:
         """The unified diff between two trees. Binary files are named only, unless `binary`."""
-        flags = ["-r", "-p", "--no-ext-diff", "--no-textconv", "--no-color", "--find-renames", "--full-index"]
-        if binary:
-            flags.append("--binary")
-        return (await self._git.private("diff-tree", *flags, old, new)).stdout
+        flags = ("-p", "--no-color", "--full-index", *(["--binary"] if binary else []))
+        return (await self._git.private("diff-tree", *flags, *_COMPARED, old, new)).stdout
 
     async def commit(self, tree: str, message: str, *parents: str) -> str:
         """A new commit; no branch knows it yet."""

@@ -26,6 +26,7 @@ class Found:
     pull_request: PullRequest
     title: str
     body: str
+    base: str
 
 
 class Forge(ABC):
@@ -40,19 +41,22 @@ class Forge(ABC):
         """Open a pull request; one that is not a draft where the forge knows no drafts."""
 
     @abstractmethod
-    async def update(self, remote: Remote, number: int, proposal: Proposal) -> None:
-        """Replace title and body."""
+    async def update(self, remote: Remote, number: int, proposal: Proposal, *, retarget: bool) -> None:
+        """Replace title and body, and with `retarget` the base."""
 
     @abstractmethod
     async def check(self, remote: Remote) -> str:
         """Try the credential; half a sentence on what it allows. Raises WorkFailed with what to mend."""
 
 
-async def open_or_find(forge: Forge, remote: Remote, proposal: Proposal) -> PullRequest:
-    """The one open pull request of the branch, saying what is proposed."""
+async def open_or_find(forge: Forge, remote: Remote, proposal: Proposal, *, retarget: bool = False) -> PullRequest:
+    """The one open pull request of the branch, saying what is proposed.
+
+    One that is there already keeps the base that people gave it, unless `retarget`.
+    """
     found = await forge.find(remote, proposal.branch)
     if found:
-        return await _updated(forge, remote, found, proposal, created=False)
+        return await _updated(forge, remote, found, proposal, created=False, retarget=retarget)
     try:
         return await forge.create(remote, proposal)
     except WorkFailed:
@@ -60,11 +64,18 @@ async def open_or_find(forge: Forge, remote: Remote, proposal: Proposal) -> Pull
         found = await forge.find(remote, proposal.branch)
         if found is None:
             raise
-    return await _updated(forge, remote, found, proposal, created=True)
+    return await _updated(forge, remote, found, proposal, created=True, retarget=retarget)
 
 
-async def _updated(forge: Forge, remote: Remote, found: Found, proposal: Proposal, *, created: bool) -> PullRequest:
-    same_body = found.body.replace("\r\n", "\n").strip() == proposal.body.strip()
-    if found.title != proposal.title or not same_body:
-        await forge.update(remote, found.pull_request.number, proposal)
+async def _updated(
+    forge: Forge, remote: Remote, found: Found, proposal: Proposal, *, created: bool, retarget: bool
+) -> PullRequest:
+    same_text = found.title == proposal.title and _unwrapped(found.body) == _unwrapped(proposal.body)
+    moves = retarget and found.base != proposal.base
+    if moves or not same_text:
+        await forge.update(remote, found.pull_request.number, proposal, retarget=moves)
     return found.pull_request.model_copy(update={"created": created})
+
+
+def _unwrapped(body: str) -> str:
+    return body.replace("\r\n", "\n").strip()

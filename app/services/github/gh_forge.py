@@ -67,9 +67,11 @@ class GhForge(Forge):
             raise self._failed(f"open the pull request of {proposal.branch}", done)
         return PullRequest(url=url[0], number=int(url[1]), repository=remote.slug, draft=draft)
 
-    async def update(self, remote: Remote, number: int, proposal: Proposal) -> None:
+    async def update(self, remote: Remote, number: int, proposal: Proposal, *, retarget: bool) -> None:
         """See Forge."""
         fields = {"title": _title(proposal), "body": _body(proposal)}
+        if retarget:
+            fields["base"] = proposal.base
         address = f"repos/{remote.slug}/pulls/{number}"
         await self._api(remote, f"update pull request {number}", address, method="PATCH", fields=fields)
 
@@ -137,7 +139,7 @@ def _found(pull: Mapping[str, Any], remote: Remote) -> Found:
         draft=bool(pull.get("draft")),
         created=False,
     )
-    return Found(request, title=pull["title"], body=pull.get("body") or "")
+    return Found(request, title=pull["title"], body=pull.get("body") or "", base=pull["base"]["ref"])
 
 
 def _version(text: str) -> str:

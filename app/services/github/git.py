@@ -165,11 +165,13 @@ class Git:
         cwd = desk.directory if desk else self.private_dir
         return self._checked(await run_git(*args, cwd=cwd, env=env, stdin=stdin), args, check=check)
 
-    async def network(self, doing: str, *args: str, check: bool = True) -> Completed:
+    async def network(
+        self, doing: str, *args: str, check: bool = True, limit_s: float = NETWORK_LIMIT_S
+    ) -> Completed:
         """A command that talks to the remote, which it calls `forge`. `doing` completes "Could not …"."""
         if self._wire is None:
             self._wire = await self._plugged_in()
-        done = await run_git(*args, cwd=self.private_dir, env=self._wire, limit_s=NETWORK_LIMIT_S)
+        done = await run_git(*args, cwd=self.private_dir, env=self._wire, limit_s=limit_s)
         return self._checked(done, args, check=check, doing=doing)
 
     def failed(self, doing: str, done: Completed) -> WorkFailed:

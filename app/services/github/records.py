@@ -20,8 +20,18 @@ class Record(BaseModel):
     pending: str | None = None
 
 
+class Memory(BaseModel):
+    """What outlives a worktree: the branch's commit at the forge that the service last published or was told of, and
+    the base that it last gave the pull request."""
+
+    model_config = ConfigDict(frozen=True)
+
+    head: str | None = None
+    base: str | None = None
+
+
 class Records:
-    """One directory for each branch, with its record, its private index and its lock."""
+    """For each branch a lock, a memory, and a directory with its record and its private index."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -29,7 +39,7 @@ class Records:
     def lock_path(self, branch: str) -> Path:
         """The file whose lock is held while the branch's worktree is used."""
         self._directory.mkdir(parents=True, exist_ok=True)
-        return self._directory / f"{quote(branch, safe='')}.lock"
+        return self._beside(branch, ".lock")
 
     def desk(self, branch: str, directory: Path) -> Desk:
         """The worktree and its private index."""
@@ -50,9 +60,23 @@ class Records:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, record.model_dump_json())
 
+    def memory(self, branch: str) -> Memory:
+        """What is remembered of a branch; empty when there is nothing, or nothing that can be read."""
+        try:
+            return Memory.model_validate_json(self._beside(branch, ".json").read_bytes())
+        except (OSError, ValidationError):
+            return Memory()
+
+    def remember(self, branch: str, memory: Memory) -> None:
+        """Keep a memory, whole or not at all."""
+        write_whole(self._beside(branch, ".json"), memory.model_dump_json())
+
     def forget(self, branch: str) -> None:
-        """Drop the record and the index of a branch."""
+        """Drop the record and the index of a branch. Its memory stays."""
         shutil.rmtree(self._home(branch), ignore_errors=True)
 
     def _home(self, branch: str) -> Path:
         return self._directory / quote(branch, safe="")
+
+    def _beside(self, branch: str, suffix: str) -> Path:
+        return self._directory / f"{quote(branch, safe='')}{suffix}"

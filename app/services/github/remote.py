@@ -34,34 +34,36 @@ class Remote:
         return f"{self.host}/{self.slug}" if self.host else self.url
 
 
-def parse_remote(text: str, *, with_token: bool) -> Remote:
+def parse_remote(text: str, *, with_token: bool, setting: str = "REPO_URL") -> Remote:
     """The repository that a clone URL names.
 
     With a token the ssh forms become https, because that is where a token counts; without one they stay, because only
-    the operator's own key opens them. Raises ConfigurationError for what git or a forge would not understand.
+    the operator's own key opens them. Raises ConfigurationError, which names the `setting`, for what git or a forge
+    would not understand.
     """
     if not text or _UNSAFE.search(text) or text.startswith("-"):
         raise ConfigurationError(
-            f"{text!r} is no clone URL; set REPO_URL to something like https://github.com/O/R.git."
+            f"{text!r} is no clone URL; set {setting} to something like https://github.com/O/R.git."
         )
     if "://" not in text and (scp := _SCP.fullmatch(text)):
-        return _at_forge(f"https://{scp['host']}/{scp['path']}" if with_token else text, scp["host"], scp["path"])
+        url = f"https://{scp['host']}/{scp['path']}" if with_token else text
+        return _at_forge(url, scp["host"], scp["path"], setting)
     parts = urlsplit(text)
     if parts.password:
-        raise ConfigurationError("REPO_URL holds a credential; take it out and set GH_TOKEN instead.")
+        raise ConfigurationError(f"{setting} holds a credential; take it out and set GH_TOKEN instead.")
     if parts.scheme in {"", "file"}:
         return _on_this_machine(text, parts)
     if parts.scheme == "ssh":
         url = f"https://{parts.hostname}{parts.path}" if with_token else text
-        return _at_forge(url, parts.hostname or "", parts.path)
+        return _at_forge(url, parts.hostname or "", parts.path, setting)
     host = parts.netloc.rpartition("@")[2]
-    return _at_forge(parts._replace(netloc=host, query="", fragment="").geturl(), host, parts.path)
+    return _at_forge(parts._replace(netloc=host, query="", fragment="").geturl(), host, parts.path, setting)
 
 
-def _at_forge(url: str, host: str, path: str) -> Remote:
+def _at_forge(url: str, host: str, path: str, setting: str) -> Remote:
     slug = "/".join(path.strip("/").removesuffix(".git").split("/")[-2:])
     if not host or not _SLUG.fullmatch(slug):
-        raise ConfigurationError(f"{url} names no owner and repository; set REPO_URL like https://github.com/O/R.git.")
+        raise ConfigurationError(f"{url} names no owner and repository; set {setting} like https://github.com/O/R.git.")
     return Remote(url=url, host=host.lower(), slug=slug)
 
 

@@ -10,16 +10,22 @@ from datetime import datetime
 from typing import Any
 
 from app.models import (
+    Answer,
+    Conversation,
+    ConversationFilter,
+    Decision,
     Event,
     EventKind,
     Job,
     Model,
     PipelineOptions,
     PullRequest,
+    Question,
     Receipt,
+    RepositoryChanges,
+    Request,
     Run,
     RunFilter,
-    RunMode,
     RunPage,
     RunStatus,
     StageName,
@@ -30,7 +36,8 @@ from app.models import (
 from app.results import Turn
 
 Enqueue = Callable[[Any, str], None]
-"""Called with the open transaction and the run's id: hands the run to the engine, or rolls all back by raising."""
+"""Called with the open transaction and a work's id (`domain.naming.work_id`): hands it to the engine, or rolls all back
+by raising."""
 
 
 class Claim(Model):
@@ -41,7 +48,7 @@ class Claim(Model):
     """
 
     ticket: Ticket
-    mode: RunMode = RunMode.IMPLEMENT
+    request: Request = Request()
     trigger: Trigger
     options: PipelineOptions
     deliveries: tuple[tuple[str, datetime | None], ...] = ()
@@ -56,6 +63,18 @@ class Claim(Model):
 
     def _refused(self, run_id: str, reason: str) -> Receipt:
         return Receipt(status="duplicate", ticket=self.ticket.key, run_id=run_id, reason=reason)
+
+
+class Update(Model):
+    """What a follower of a conversation hears at once: its next events, in order, and what is only of the moment.
+
+    `writing` is the text that is being written, so far, None when nothing is. `elsewhere` says that the list of
+    conversations may look different.
+    """
+
+    events: tuple[Event, ...] = ()
+    writing: str | None = None
+    elsewhere: bool = False
 
 
 class Store(ABC):
@@ -86,6 +105,65 @@ class Store(ABC):
         ticket with an active run is kept, and so is its delivery.
         """
 
+    # People's messages and answers
+
+    @abstractmethod
+    async def send(self, claim: Claim, enqueue: Enqueue, *, message_id: str) -> Receipt:
+        """Take a person's message: it begins a run (`accepted`) or waits for the active one (`queued`).
+
+        To a run that needs input it is the answer (`answered`). The same id is taken once: then `duplicate`.
+        """
+
+    @abstractmethod
+    async def withdraw(self, message_id: str, *, by: str) -> None:
+        """Take a message out of the queue. Raises NotFound, or Conflict when it was delivered or withdrawn."""
+
+    @abstractmethod
+    async def send_now(self, message_id: str, enqueue: Enqueue, *, by: str) -> str | None:
+        """Deliver a queued message before all others, and at once: the active run is stopped, and its work's id
+        returned. Raises NotFound, or Conflict when it was delivered or withdrawn.
+        """
+
+    @abstractmethod
+    async def ask(self, run_id: str, question: Question) -> None:
+        """Let the run wait for people. The same question is asked once. A plan gets the conversation's next version."""
+
+    @abstractmethod
+    async def answer(self, ticket: str, question_id: str, answer: Answer, enqueue: Enqueue) -> Receipt:
+        """Let the run go on with what people said: its next leg is queued; an approved plan ends it, and begins a run
+        of Edits. The first answer counts. Raises NotFound, or Conflict when it was answered or nobody waits any more.
+        """
+
+    @abstractmethod
+    async def decisions(self, ticket: str) -> tuple[Decision, ...]:
+        """All questions and plans of a conversation, oldest first."""
+
+    # Conversations
+
+    @abstractmethod
+    async def conversation(self, ticket: str) -> Conversation:
+        """Raises NotFound."""
+
+    @abstractmethod
+    async def conversations(self, wanted: ConversationFilter) -> tuple[Conversation, ...]:
+        """Those that changed last come first."""
+
+    @abstractmethod
+    async def keep_changes(self, run_id: str, changes: RepositoryChanges) -> None:
+        """Keep the conversation's whole change in one repository, in place of the one that was known."""
+
+    @abstractmethod
+    async def changes(self, ticket: str) -> tuple[RepositoryChanges, ...]:
+        """The conversation's changes, by repository."""
+
+    @abstractmethod
+    async def prefer_model(self, person: str, model: str) -> None:
+        """Keep the model that a person's messages go to unless another one is chosen."""
+
+    @abstractmethod
+    async def preferred_model(self, person: str) -> str | None:
+        """That model; None when the person never chose one."""
+
     # Runs
 
     @abstractmethod
@@ -101,8 +179,8 @@ class Store(ABC):
         """Raises NotFound."""
 
     @abstractmethod
-    async def active(self) -> tuple[str, ...]:
-        """Ids of the runs that are queued, running or waiting for people."""
+    async def in_work(self) -> tuple[tuple[str, str], ...]:
+        """Id and work of each run that is queued or running, oldest first."""
 
     @abstractmethod
     async def move(
@@ -113,9 +191,11 @@ class Store(ABC):
         outcome: str | None = None,
         error: str | None = None,
         by: str | None = None,
+        enqueue: Enqueue | None = None,
     ) -> bool:
         """Move a run as `domain.run_state` allows; False when it is there already. A stage that runs when the run ends
-        ends with it. Raises NotFound, or Conflict for a forbidden move.
+        ends with it. With `enqueue`, the end of the run is the turn of the next message in the queue; without, the
+        queue is held. Raises NotFound, or Conflict for a forbidden move.
         """
 
     @abstractmethod
@@ -132,6 +212,10 @@ class Store(ABC):
 
         The payload is JSON; NUL characters are replaced. Raises NotFound.
         """
+
+    @abstractmethod
+    async def whisper(self, run_id: str, text: str) -> None:
+        """Let followers see the text that is being written. It is not kept: they see the newest, or none."""
 
     @abstractmethod
     async def stage_started(self, run_id: str, stage: StageName, *, visit: int = 1) -> None:
@@ -177,4 +261,21 @@ class Store(ABC):
         """Events above `after` as they come, each once and in order; ends after the last one of a run that has ended.
 
         Raises NotFound at the first event.
+        """
+
+    @abstractmethod
+    async def history(
+        self, ticket: str, *, after: int = 0, before: int | None = None, limit: int = 200
+    ) -> Sequence[Event]:
+        """The newest `limit` events of a conversation above `after` and below `before`, in order. Raises NotFound."""
+
+    @abstractmethod
+    async def next_events(self, ticket: str, *, after: int, limit: int = 200) -> Sequence[Event]:
+        """The first `limit` events of a conversation above `after`, in order. Empty for an unknown one."""
+
+    @abstractmethod
+    def watch(self, ticket: str | None, *, after: int = 0) -> AsyncIterator[Update]:
+        """A conversation's events above `after` as they come, each once and in order, and what is of the moment.
+
+        Without a ticket only the news of `elsewhere`. Never ends by itself; says something at least once in 15 s.
         """

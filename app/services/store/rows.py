@@ -10,17 +10,18 @@ from app.errors import NotFound
 from app.models import (
     Event,
     EventKind,
-    Job,
-    PipelineOptions,
     PullRequest,
     Run,
+    RunFilter,
+    RunPage,
     StageName,
     StageStatus,
     Ticket,
     Tokens,
 )
-from app.services.store import stages, tables
+from app.services.store import stages
 from app.services.store.payloads import without_null
+from app.services.store.tables import conversations, events, runs
 
 
 def now() -> datetime:
@@ -30,38 +31,51 @@ def now() -> datetime:
 
 def run_of(row: sa.RowMapping) -> Run:
     """A run from its row."""
-    return Run.model_validate(dict(row))
+    return Run.model_validate({**row["request"], **row})
 
 
-def job_of(row: sa.RowMapping) -> Job:
-    """A job from the joined row of run and conversation."""
-    ticket = Ticket(key=row["ticket"], summary=row["summary"], description=row["description"], url=row["url"])
-    return Job(
-        run_id=row["id"],
-        ticket=ticket,
-        mode=row["mode"],
-        trigger=row["trigger"],
-        options=PipelineOptions.model_validate(row["options"]),
-        session_id=row["session_id"],
-        status=row["status"],
-    )
+def ticket_of(row: sa.RowMapping) -> Ticket:
+    """A ticket from the row of its conversation."""
+    return Ticket(key=row["ticket"], summary=row["summary"], description=row["description"], url=row["url"])
 
 
 def event_of(row: sa.RowMapping) -> Event:
     """An event from its row."""
-    return Event(seq=row["seq"], kind=row["kind"], at=row["at"], payload=row["payload"])
+    return Event.model_validate(dict(row))
+
+
+def read_run(connection: sa.Connection, run_id: str) -> Run:
+    """A run. Raises NotFound."""
+    row = connection.execute(sa.select(runs).where(runs.c.id == run_id)).mappings().first()
+    if row is None:
+        raise NotFound(f"There is no run {run_id}.")
+    return run_of(row)
+
+
+def list_runs(connection: sa.Connection, wanted: RunFilter) -> RunPage:
+    """A page of runs, newest first."""
+    query = sa.select(runs).order_by(runs.c.number.desc()).limit(wanted.limit + 1)
+    for column, value in (("ticket", wanted.ticket), ("status", wanted.status), ("trigger", wanted.trigger)):
+        if value is not None:
+            query = query.where(runs.c[column] == value)
+    if wanted.before is not None:
+        query = query.where(runs.c.number < wanted.before)
+    found = connection.execute(query).mappings().all()
+    page, more = found[: wanted.limit], len(found) > wanted.limit
+    return RunPage(runs=tuple(map(run_of, page)), next=page[-1]["number"] if more else None)
 
 
 def lock_run(connection: sa.Connection, run_id: str) -> Run:
     """The run, held against other writers until the transaction ends. Raises NotFound."""
-    row = (
-        connection.execute(sa.select(tables.runs).where(tables.runs.c.id == run_id).with_for_update())
-        .mappings()
-        .first()
-    )
+    row = connection.execute(sa.select(runs).where(runs.c.id == run_id).with_for_update()).mappings().first()
     if row is None:
         raise NotFound(f"There is no run {run_id}.")
     return run_of(row)
+
+
+def lock_conversation(connection: sa.Connection, ticket: str) -> None:
+    """Hold the conversation against other writers until the transaction ends."""
+    connection.execute(sa.select(conversations.c.ticket).where(conversations.c.ticket == ticket).with_for_update())
 
 
 def append(
@@ -71,26 +85,47 @@ def append(
     payload: Mapping[str, Any],
     once: str | None = None,
 ) -> int | None:
-    """Append an event in the caller's transaction; None when the run has one of that name already."""
-    events, runs = tables.events, tables.runs
+    """Append an event of a run in the caller's transaction; None when the run has one of that name already."""
     if once is not None:
         known = sa.select(events.c.seq).where(events.c.run_id == run_id, events.c.once == once)
         if connection.execute(known).first() is not None:
             return None
-    counted = sa.update(runs).where(runs.c.id == run_id).values(last_seq=runs.c.last_seq + 1).returning(runs.c.last_seq)
-    seq = connection.execute(counted).scalar_one_or_none()
-    if seq is None:
+    ticket = sa.select(runs.c.ticket).where(runs.c.id == run_id).scalar_subquery()
+    place = _next_place(connection, conversations.c.ticket == ticket)
+    if place is None:
         raise NotFound(f"There is no run {run_id}.")
-    row = {
-        "run_id": run_id,
-        "seq": seq,
-        "kind": kind,
-        "at": now(),
-        "payload": without_null(dict(payload)),
-        "once": once,
-    }
-    connection.execute(sa.insert(events).values(row))
-    return int(seq)
+    _insert(connection, place, kind, payload, run_id=run_id, once=once)
+    return int(place["last_seq"])
+
+
+def tell(connection: sa.Connection, ticket: str, kind: EventKind, payload: Mapping[str, Any]) -> None:
+    """Append an event that belongs to no run."""
+    if (place := _next_place(connection, conversations.c.ticket == ticket)) is not None:
+        _insert(connection, place, kind, payload)
+
+
+def touch(connection: sa.Connection, ticket: str) -> None:
+    """Let the conversation be the one that changed last."""
+    connection.execute(sa.update(conversations).where(conversations.c.ticket == ticket).values(updated_at=now()))
+
+
+def _next_place(connection: sa.Connection, which: sa.ColumnElement[bool]) -> sa.RowMapping | None:
+    counted = sa.update(conversations).where(which).values(last_seq=conversations.c.last_seq + 1)
+    counted = counted.returning(conversations.c.ticket, conversations.c.last_seq)
+    return connection.execute(counted).mappings().one_or_none()
+
+
+def _insert(
+    connection: sa.Connection,
+    place: sa.RowMapping,
+    kind: EventKind,
+    payload: Mapping[str, Any],
+    *,
+    run_id: str | None = None,
+    once: str | None = None,
+) -> None:
+    row = {"ticket": place["ticket"], "seq": place["last_seq"], "run_id": run_id, "kind": kind, "at": now()}
+    connection.execute(sa.insert(events).values(**row, payload=without_null(dict(payload)), once=once))
 
 
 def start_stage(connection: sa.Connection, run_id: str, name: StageName) -> None:
@@ -116,7 +151,7 @@ def add_cost(connection: sa.Connection, run_id: str, cost_usd: float, tokens: To
     """Add to what the run has cost; the return is the sum, as an event tells it."""
     run = lock_run(connection, run_id)
     total = {"cost_usd": round(run.cost_usd + cost_usd, 6), "tokens": (run.tokens + tokens).model_dump()}
-    connection.execute(sa.update(tables.runs).where(tables.runs.c.id == run_id).values(**total))
+    connection.execute(sa.update(runs).where(runs.c.id == run_id).values(**total))
     return total
 
 
@@ -126,10 +161,10 @@ def add_pull_request(connection: sa.Connection, run_id: str, pull_request: PullR
     if any(other.url == pull_request.url for other in known):
         return False
     dumped = [each.model_dump(mode="json") for each in (*known, pull_request)]
-    connection.execute(sa.update(tables.runs).where(tables.runs.c.id == run_id).values(pull_requests=dumped))
+    connection.execute(sa.update(runs).where(runs.c.id == run_id).values(pull_requests=dumped))
     return True
 
 
 def _keep_stages(connection: sa.Connection, run_id: str, kept: stages.Stages) -> None:
     dumped = [stage.model_dump(mode="json") for stage in kept]
-    connection.execute(sa.update(tables.runs).where(tables.runs.c.id == run_id).values(stages=dumped))
+    connection.execute(sa.update(runs).where(runs.c.id == run_id).values(stages=dumped))

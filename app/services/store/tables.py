@@ -37,6 +37,8 @@ conversations = sa.Table(
     sa.Column("session_id", sa.Text),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("updated_at", UtcDateTime, nullable=False),
+    sa.Column("last_seq", sa.Integer, nullable=False, server_default="0"),
+    sa.Index("conversations_by_time", "updated_at"),
 )
 
 runs = sa.Table(
@@ -50,6 +52,10 @@ runs = sa.Table(
     sa.Column("mode", sa.Text, nullable=False),
     sa.Column("trigger", sa.Text, nullable=False),
     sa.Column("options", sa.JSON, nullable=False),
+    sa.Column("request", sa.JSON, nullable=False, server_default="{}"),
+    # Each answer of people begins another leg; `answering` is the question that the leg goes on from.
+    sa.Column("leg", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("answering", sa.Text),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("started_at", UtcDateTime),
     sa.Column("ended_at", UtcDateTime),
@@ -59,7 +65,6 @@ runs = sa.Table(
     sa.Column("tokens", sa.JSON, nullable=False),
     sa.Column("outcome", sa.Text),
     sa.Column("error", sa.Text),
-    sa.Column("last_seq", sa.Integer, nullable=False, default=0),
     sa.Index("runs_by_ticket", "ticket", "number"),
     sa.Index("runs_by_status", "status", "number"),
 )
@@ -71,13 +76,15 @@ sa.Index("one_active_run_a_ticket", runs.c.ticket, unique=True, sqlite_where=_ac
 events = sa.Table(
     "events",
     metadata,
-    sa.Column("run_id", sa.Text, sa.ForeignKey("runs.id"), primary_key=True),
+    sa.Column("ticket", sa.Text, sa.ForeignKey("conversations.ticket"), primary_key=True),
     sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("run_id", sa.Text, sa.ForeignKey("runs.id")),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("at", UtcDateTime, nullable=False),
     sa.Column("payload", sa.JSON, nullable=False),
     sa.Column("once", sa.Text),
     sa.UniqueConstraint("run_id", "once"),
+    sa.Index("events_by_run", "run_id", "seq"),
 )
 
 turns = sa.Table(
@@ -97,4 +104,48 @@ deliveries = sa.Table(
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("run_id", sa.Text, nullable=False),
     sa.Column("at", UtcDateTime, nullable=False),
+)
+
+messages = sa.Table(
+    "messages",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("ticket", sa.Text, sa.ForeignKey("conversations.ticket"), nullable=False),
+    # Smaller comes first; "send now" puts a message before all others.
+    sa.Column("position", sa.Integer, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("request", sa.JSON, nullable=False),
+    sa.Column("options", sa.JSON, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("run_id", sa.Text),
+    sa.Index("messages_by_place", "ticket", "status", "position"),
+)
+
+questions = sa.Table(
+    "questions",
+    metadata,
+    sa.Column("ticket", sa.Text, sa.ForeignKey("conversations.ticket"), primary_key=True),
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("run_id", sa.Text, sa.ForeignKey("runs.id"), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("question", sa.JSON, nullable=False),
+    sa.Column("asked_at", UtcDateTime, nullable=False),
+    sa.Column("answer", sa.JSON),
+    sa.Column("answered_at", UtcDateTime),
+)
+
+changes = sa.Table(
+    "changes",
+    metadata,
+    sa.Column("ticket", sa.Text, sa.ForeignKey("conversations.ticket"), primary_key=True),
+    sa.Column("repository", sa.Text, primary_key=True),
+    sa.Column("change", sa.JSON, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+)
+
+people = sa.Table(
+    "people",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("model", sa.Text),
 )

@@ -1,0 +1,118 @@
+"""What runs wait for people with, and what people said, inside a transaction. Synchronous."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from app.domain.naming import work_id
+from app.errors import Conflict, NotFound
+from app.models import (
+    Answer,
+    Decision,
+    EventKind,
+    PipelineOptions,
+    Question,
+    Receipt,
+    Request,
+    Run,
+    RunMode,
+    RunStatus,
+    Trigger,
+)
+from app.services.store import claims, moves, rows
+from app.services.store.base import Enqueue
+from app.services.store.payloads import without_null
+from app.services.store.tables import questions, runs
+
+
+def ask(connection: sa.Connection, run_id: str, question: Question) -> None:
+    """Let the run wait for people; asked once."""
+    run = rows.lock_run(connection, run_id)
+    if _find(connection, run.ticket, question.id) is not None:
+        return
+    if question.plan is not None:
+        question = question.model_copy(update={"version": _next_version(connection, run.ticket)})
+    asked = without_null(question.model_dump(mode="json"))
+    row = {"ticket": run.ticket, "id": question.id, "run_id": run_id, "version": question.version}
+    connection.execute(sa.insert(questions).values(**row, question=asked, asked_at=rows.now()))
+    kind = EventKind.QUESTION_ASKED if question.plan is None else EventKind.PLAN_PROPOSED
+    rows.append(connection, run_id, kind, asked)
+    moves.move(connection, run_id, RunStatus.NEEDS_INPUT)
+
+
+def answer(connection: sa.Connection, ticket: str, question_id: str, said: Answer, enqueue: Enqueue) -> Receipt:
+    """Let the run go on, or an approved plan begin a run of its own: see `Store.answer`."""
+    decision = _find(connection, ticket, question_id)
+    if decision is None:
+        raise NotFound(f"There is no such question in the conversation of {ticket}.")
+    run = rows.lock_run(connection, decision.run_id)
+    if decision.answer is not None:
+        raise Conflict(f"{decision.answer.by} answered this already.")
+    if run.status is not RunStatus.NEEDS_INPUT or open_of(connection, run.id) != question_id:
+        raise Conflict("Nobody waits for this answer any more: the conversation went on without it.")
+    kept = without_null(said.model_dump(mode="json"))
+    values = {"answer": kept, "answered_at": rows.now()}
+    connection.execute(sa.update(questions).where(_is(ticket, question_id)).values(**values))
+    told = {"question": decision.question.model_dump(mode="json"), **kept}
+    rows.append(connection, run.id, EventKind.ANSWERED, without_null(told))
+    if decision.question.plan is not None and said.approved:
+        run_id = _follow_plan(connection, run, question_id, said, enqueue)
+    else:
+        run_id = _go_on(connection, run, question_id, enqueue)
+    return Receipt(status="answered", ticket=ticket, run_id=run_id)
+
+
+def open_of(connection: sa.Connection, run_id: str) -> str | None:
+    """The id of the question that the run waits with."""
+    joined = sa.join(questions, runs, questions.c.run_id == runs.c.id)
+    query = sa.select(questions.c.id).select_from(joined).where(runs.c.id == run_id, questions.c.answered_at.is_(None))
+    query = query.where(runs.c.status == RunStatus.NEEDS_INPUT).order_by(questions.c.asked_at.desc())
+    return connection.execute(query).scalars().first()
+
+
+def decision(connection: sa.Connection, ticket: str, question_id: str | None) -> Decision | None:
+    """A question with what became of it."""
+    return None if question_id is None else _find(connection, ticket, question_id)
+
+
+def decisions(connection: sa.Connection, ticket: str) -> tuple[Decision, ...]:
+    """All of a conversation, oldest first."""
+    query = sa.select(questions).where(questions.c.ticket == ticket).order_by(questions.c.asked_at)
+    return tuple(map(_decision, connection.execute(query).mappings()))
+
+
+def _go_on(connection: sa.Connection, run: Run, question_id: str, enqueue: Enqueue) -> str:
+    mine = runs.c.id == run.id
+    leg = connection.execute(sa.select(runs.c.leg).where(mine)).scalar_one() + 1
+    connection.execute(sa.update(runs).where(mine).values(leg=leg, answering=question_id))
+    moves.move(connection, run.id, RunStatus.QUEUED)
+    enqueue(connection, work_id(run.id, leg))
+    return run.id
+
+
+def _follow_plan(connection: sa.Connection, run: Run, question_id: str, said: Answer, enqueue: Enqueue) -> str:
+    moves.move(connection, run.id, RunStatus.IDLE, outcome=f"{said.by} approved the plan.", by=said.by)
+    request = Request(
+        mode=RunMode.EDITS, by=said.by, model=run.model, auto_pr=said.auto_pr, repositories=run.repositories
+    )
+    asked = connection.execute(sa.select(runs.c.options).where(runs.c.id == run.id)).scalar_one()
+    options = PipelineOptions.model_validate(asked)
+    return claims.begin(connection, run.ticket, request, Trigger.MESSAGE, options, enqueue, answering=question_id)
+
+
+def _next_version(connection: sa.Connection, ticket: str) -> int:
+    known = sa.select(sa.func.max(questions.c.version)).where(questions.c.ticket == ticket)
+    return (connection.execute(known).scalar() or 0) + 1
+
+
+def _find(connection: sa.Connection, ticket: str, question_id: str) -> Decision | None:
+    row = connection.execute(sa.select(questions).where(_is(ticket, question_id))).mappings().first()
+    return None if row is None else _decision(row)
+
+
+def _is(ticket: str, question_id: str) -> Any:
+    return sa.and_(questions.c.ticket == ticket, questions.c.id == question_id)
+
+
+def _decision(row: sa.RowMapping) -> Decision:
+    return Decision.model_validate(dict(row))

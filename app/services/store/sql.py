@@ -1,0 +1,247 @@
+"""The store's statements over whatever runs them: each method is one transaction."""
+
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from app.domain.run_state import ACTIVE, has_ended
+from app.models import (
+    Answer,
+    Conversation,
+    ConversationFilter,
+    Decision,
+    Event,
+    EventKind,
+    Job,
+    PullRequest,
+    Question,
+    Receipt,
+    RepositoryChanges,
+    Run,
+    RunFilter,
+    RunPage,
+    RunStatus,
+    StageName,
+    StageStatus,
+)
+from app.results import Turn
+from app.services.store import claims, conversations, events, messages, moves, questions, rows, tables, turns
+from app.services.store.base import Claim, Enqueue, Store, Update
+from app.services.store.following import follow, watch
+from app.services.store.signals import Signals
+
+T = TypeVar("T")
+
+Body = Callable[[sa.Connection], T]
+"""What a transaction does."""
+
+
+class SqlStore(Store):
+    """Everything but how a transaction is run: `_write` and `_read` do that.
+
+    What a run does is `_patient`: it waits for a database that is away, so that a restart of it fails no run.
+    """
+
+    def __init__(self) -> None:
+        self._signals = Signals()
+        self._tickets: dict[str, str] = {}
+
+    async def check(self) -> None:
+        await self._write(lambda connection: connection.execute(sa.text("SELECT 1")))
+
+    async def claim(self, claim: Claim, enqueue: Enqueue) -> Receipt:
+        def body(connection: sa.Connection) -> Receipt:
+            return claims.take(connection, claim, enqueue)
+
+        try:
+            receipt = await self._write(body)
+        except IntegrityError:
+            # Another process took the ticket between our look and our insert: now its run is there to be named.
+            receipt = await self._write(body)
+        self._news_of(claim.ticket.key)
+        return receipt
+
+    async def send(self, claim: Claim, enqueue: Enqueue, *, message_id: str) -> Receipt:
+        receipt = await self._write(lambda connection: messages.send(connection, claim, enqueue, message_id))
+        self._news_of(claim.ticket.key)
+        return receipt
+
+    async def withdraw(self, message_id: str, *, by: str) -> None:
+        self._news_of(await self._write(lambda connection: messages.withdraw(connection, message_id, by)))
+
+    async def send_now(self, message_id: str, enqueue: Enqueue, *, by: str) -> str | None:
+        ticket, stopped = await self._write(lambda each: messages.send_now(each, message_id, enqueue, by))
+        self._news_of(ticket)
+        return stopped
+
+    async def ask(self, run_id: str, question: Question) -> None:
+        await self._tell(run_id, lambda connection: questions.ask(connection, run_id, question), everywhere=True)
+
+    async def answer(self, ticket: str, question_id: str, answer: Answer, enqueue: Enqueue) -> Receipt:
+        receipt = await self._write(lambda each: questions.answer(each, ticket, question_id, answer, enqueue))
+        self._news_of(ticket)
+        return receipt
+
+    async def decisions(self, ticket: str) -> tuple[Decision, ...]:
+        return await self._read(lambda connection: questions.decisions(connection, ticket))
+
+    async def conversation(self, ticket: str) -> Conversation:
+        return await self._read(lambda connection: conversations.read(connection, ticket))
+
+    async def conversations(self, wanted: ConversationFilter) -> tuple[Conversation, ...]:
+        return await self._read(lambda connection: conversations.listed(connection, wanted))
+
+    async def keep_changes(self, run_id: str, changes: RepositoryChanges) -> None:
+        def body(connection: sa.Connection) -> None:
+            conversations.keep_changes(connection, rows.lock_run(connection, run_id).ticket, changes)
+            added = sum(file.added or 0 for file in changes.files)
+            removed = sum(file.removed or 0 for file in changes.files)
+            told = {"repository": changes.repository, "files": len(changes.files), "added": added, "removed": removed}
+            rows.append(connection, run_id, EventKind.CHANGES_UPDATED, told)
+
+        await self._tell(run_id, body)
+
+    async def changes(self, ticket: str) -> tuple[RepositoryChanges, ...]:
+        return await self._read(lambda connection: conversations.changes_of(connection, ticket))
+
+    async def prefer_model(self, person: str, model: str) -> None:
+        def body(connection: sa.Connection) -> None:
+            mine = sa.update(tables.people).where(tables.people.c.name == person).values(model=model)
+            if connection.execute(mine).rowcount == 0:
+                connection.execute(sa.insert(tables.people).values(name=person, model=model))
+
+        await self._write(body)
+
+    async def preferred_model(self, person: str) -> str | None:
+        query = sa.select(tables.people.c.model).where(tables.people.c.name == person)
+        return await self._read(lambda connection: connection.execute(query).scalar())
+
+    async def run(self, run_id: str) -> Run:
+        return await self._read(lambda connection: rows.read_run(connection, run_id))
+
+    async def runs(self, wanted: RunFilter) -> RunPage:
+        return await self._read(lambda connection: rows.list_runs(connection, wanted))
+
+    async def job(self, run_id: str) -> Job:
+        return await self._patient(self._read, lambda connection: conversations.job(connection, run_id))
+
+    async def in_work(self) -> tuple[tuple[str, str], ...]:
+        worked_on = ACTIVE - {RunStatus.NEEDS_INPUT}
+        return await self._read(lambda connection: conversations.works(connection, tuple(worked_on)))
+
+    async def move(
+        self,
+        run_id: str,
+        to: RunStatus,
+        *,
+        outcome: str | None = None,
+        error: str | None = None,
+        by: str | None = None,
+        enqueue: Enqueue | None = None,
+    ) -> bool:
+        def body(connection: sa.Connection) -> bool:
+            moved = moves.move(connection, run_id, to, outcome=outcome, error=error, by=by)
+            if moved and enqueue is not None and has_ended(to):
+                messages.advance(connection, rows.lock_run(connection, run_id).ticket, enqueue)
+            return moved
+
+        return await self._tell(run_id, body, everywhere=True)
+
+    async def remember_session(self, run_id: str, session_id: str) -> str:
+        return await self._patient(self._write, lambda each: turns.remember_session(each, run_id, session_id))
+
+    async def append(
+        self, run_id: str, kind: EventKind, payload: Mapping[str, Any], *, once: str | None = None
+    ) -> int | None:
+        return await self._tell(run_id, lambda connection: rows.append(connection, run_id, kind, payload, once))
+
+    async def whisper(self, run_id: str, text: str) -> None:
+        self._signals.write(await self._ticket_of(run_id), text)
+
+    async def stage_started(self, run_id: str, stage: StageName, *, visit: int = 1) -> None:
+        def body(connection: sa.Connection) -> None:
+            once = f"{stage} started {visit}"
+            if rows.append(connection, run_id, EventKind.STAGE_STARTED, {"stage": stage}, once) is not None:
+                rows.start_stage(connection, run_id, stage)
+
+        await self._tell(run_id, body, everywhere=True)
+
+    async def stage_ended(
+        self,
+        run_id: str,
+        stage: StageName,
+        status: StageStatus,
+        *,
+        visit: int = 1,
+        rounds: int = 0,
+        summary: str = "",
+    ) -> None:
+        def body(connection: sa.Connection) -> None:
+            payload = {"stage": stage, "status": status, "rounds": rounds, "summary": summary}
+            once = f"{stage} ended {visit}"
+            if rows.append(connection, run_id, EventKind.STAGE_ENDED, payload, once) is not None:
+                rows.end_stage(connection, run_id, stage, status, rounds, summary)
+
+        await self._tell(run_id, body)
+
+    async def record_turn(self, run_id: str, name: str, turn: Turn) -> Turn:
+        return await self._tell(run_id, lambda connection: turns.record(connection, run_id, name, turn))
+
+    async def turn(self, run_id: str, name: str) -> Turn | None:
+        return await self._patient(self._read, lambda connection: turns.read(connection, run_id, name))
+
+    async def add_pull_request(self, run_id: str, pull_request: PullRequest) -> None:
+        def body(connection: sa.Connection) -> None:
+            if rows.add_pull_request(connection, run_id, pull_request):
+                rows.append(connection, run_id, EventKind.PULL_REQUEST, pull_request.model_dump(mode="json"))
+
+        await self._tell(run_id, body, everywhere=True)
+
+    async def events(self, run_id: str, *, after: int = 0, limit: int = 200) -> Sequence[Event]:
+        return await self._read(lambda connection: events.of_run(connection, run_id, after, limit))
+
+    def follow(self, run_id: str, *, after: int = 0) -> AsyncIterator[Event]:
+        return follow(self, self._signals, run_id, after=after)
+
+    async def history(
+        self, ticket: str, *, after: int = 0, before: int | None = None, limit: int = 200
+    ) -> Sequence[Event]:
+        return await self._read(lambda connection: events.newest(connection, ticket, after, before, limit))
+
+    async def next_events(self, ticket: str, *, after: int, limit: int = 200) -> Sequence[Event]:
+        return await self._read(lambda connection: events.following(connection, ticket, after, limit))
+
+    def watch(self, ticket: str | None, *, after: int = 0) -> AsyncIterator[Update]:
+        return watch(self, self._signals, ticket, after=after)
+
+    async def _tell(self, run_id: str, body: Body[T], *, everywhere: bool = False) -> T:
+        result = await self._patient(self._write, body)
+        ticket = await self._ticket_of(run_id)
+        self._signals.wake(ticket)
+        if everywhere:
+            self._signals.wake_all()
+        return result
+
+    def _news_of(self, ticket: str) -> None:
+        self._signals.wake(ticket)
+        self._signals.wake_all()
+
+    async def _ticket_of(self, run_id: str) -> str:
+        if run_id not in self._tickets:
+            self._tickets[run_id] = (await self.run(run_id)).ticket
+        return self._tickets[run_id]
+
+    @abstractmethod
+    async def _patient(self, way: Callable[[Body[T]], Awaitable[T]], body: Body[T]) -> T:
+        """Run the transaction that way, and wait for a database that is away."""
+
+    @abstractmethod
+    async def _write(self, body: Body[T]) -> T:
+        """Run a transaction that may write. Raises StoreUnavailable."""
+
+    @abstractmethod
+    async def _read(self, body: Body[T]) -> T:
+        """Run a transaction that only reads. Raises StoreUnavailable."""
