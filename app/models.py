@@ -346,7 +346,7 @@ class EventKind(StrEnum):
     MESSAGE_WITHDRAWN = "message.withdrawn"  # id, by
     QUESTION_ASKED = "question.asked"  # a Question
     PLAN_PROPOSED = "plan.proposed"  # a Question
-    ANSWERED = "question.answered"  # question, and an Answer
+    ANSWERED = "question.answered"  # question: its id; and an Answer
     CHANGES_UPDATED = "changes.updated"  # repository, files, added, removed
     PUBLISH_FAILED = "publish.failed"  # repository, message
     NOTICE = "notice"  # text

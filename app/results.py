@@ -72,9 +72,13 @@ class CheckResult(Model):
 
 
 class GateReport(Model):
-    """What a gate of a run found, for the pull request. `found` is one line; `status` is the gate's end."""
+    """What a gate of a run found, for the pull request. `found` is one line; `status` is the gate's end.
+
+    `repository` is None for what is of all of them: the author's work and the review.
+    """
 
     gate: StageName
+    repository: str | None = None
     status: StageStatus
     found: str
     rounds: int = 0
@@ -115,6 +119,13 @@ class TicketHit(Model):
     status: str = ""
     kind: str = ""
     url: str | None = None
+
+
+class TicketProject(Model):
+    """A project of the tracker where tickets can be created. `key` is what its tickets' keys begin with."""
+
+    key: str
+    name: str
 
 
 class TicketComment(Model):

@@ -17,7 +17,7 @@ from app.database import Database
 from app.errors import AutoCodeError, ConfigurationError, WorkFailed
 from app.process import operator_environment, run
 from app.services.claude_code import make_claude_code
-from app.services.github import make_github
+from app.services.github import make_repositories
 from app.services.langfuse import make_langfuse
 from app.services.store import make_store
 
@@ -151,7 +151,7 @@ async def _database(settings: Settings) -> str:
 
 
 async def _repository(settings: Settings) -> str:
-    return await make_github(settings).check()
+    return await make_repositories(settings).check()
 
 
 async def _claude(settings: Settings, *, ask: bool) -> str:

@@ -33,12 +33,12 @@ def key_of_branch(branch: str) -> str | None:
 
 
 def work_id(run_id: str, leg: int) -> str:
-    """The name of one leg of a run at the engine: the run's own, then `<run>.2`, `<run>.3` …"""
+    """The name of one leg of a run at the engine: the run's own, then `<run>.2`, `<run>.3` and so on."""
     return run_id if leg == 1 else f"{run_id}.{leg}"
 
 
 def run_of_work(work: str) -> tuple[str, int]:
-    """Run and leg of a name that `work_id` gave."""
+    """Give run and leg back from a name of `work_id`."""
     run_id, _, leg = work.partition(".")
     return run_id, int(leg or 1)
 

@@ -30,10 +30,17 @@ def needs_draft(gates: Sequence[GateReport]) -> bool:
     return any(gate.status in {StageStatus.FAILED, StageStatus.WARNED} for gate in gates)
 
 
-def pull_request_body(ticket: Ticket, run: Run, *, summary: str, gates: Sequence[GateReport]) -> str:
-    """Markdown for the pull request. Text of the ticket's and the model's making is neutralised."""
+def pull_request_body(
+    ticket: Ticket, run: Run, *, summary: str, gates: Sequence[GateReport], related: Sequence[str] = ()
+) -> str:
+    """Markdown for the pull request. Text of the ticket's and the model's making is neutralised.
+
+    `related` are the pull requests of the same change in other repositories.
+    """
     link = f"[{ticket.key}]({ticket.url})" if ticket.url else f"**{ticket.key}**"
     parts = [f"{link}: {neutral(ticket.summary)}"]
+    if related:
+        parts.append("Part of one change, together with " + ", ".join(related))
     if needs_draft(gates):
         parts.append("> **Draft**, because not every gate passed. See below.")
     if summary.strip():

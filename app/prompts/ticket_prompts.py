@@ -4,57 +4,100 @@ Text from outside stands between fences with a random word in them, so that it c
 """
 
 import secrets
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-from app.models import Ticket
-from app.results import Changes, CheckResult
+from app.models import RepositoryChanges, Ticket
+from app.results import CheckResult
 
 _MOST_GUIDE_CHARS = 40_000
 _MOST_TICKET_CHARS = 100_000
 _MOST_FINDINGS_CHARS = 40_000
+_MOST_PATCH_CHARS = 200_000
+
+ALONE = "Nobody answers questions while you work, so take the choices yourself and name them in your last message."
+"""Said in each prompt of a run that goes its way by itself; the session's system prompt is the same for all runs."""
 
 
-def build_implementation_prompt(ticket: Ticket, *, guides: dict[str, str], conflicts: tuple[str, ...] = ()) -> str:
-    """The first prompt of a conversation. `guides` are the repository's own instructions by file name."""
-    parts = [f"Implement ticket {ticket.key}.", _ticket(ticket)]
-    for name, text in guides.items():
-        parts.append(f"The repository's {name}, its maintainers' own instructions for work in it:")
-        parts.append(fenced(name, text[:_MOST_GUIDE_CHARS]))
-    if conflicts:
-        parts.append(build_conflict_prompt(conflicts))
-    return "\n\n".join(parts)
+class Guide(NamedTuple):
+    """A repository's own instructions: the file's name, and its text."""
+
+    name: str
+    text: str
 
 
-def build_continuation_prompt(ticket: Ticket, *, conflicts: tuple[str, ...] = ()) -> str:
+class News(NamedTuple):
+    """A repository of the workspace: where it is (where there are several), and what people did in it meanwhile."""
+
+    repository: str = ""
+    directory: str = ""
+    conflicts: tuple[str, ...] = ()
+    arrived: tuple[str, ...] = ()
+
+
+def build_implementation_prompt(ticket: Ticket, *, guides: Sequence[Guide], news: Sequence[News] = ()) -> str:
+    """The first prompt of a conversation whose run goes its whole way by itself."""
+    task = f"Implement ticket {ticket.key}. {ALONE}"
+    return "\n\n".join([task, fenced_ticket(ticket), *told_guides(guides), *told_news(news)])
+
+
+def build_continuation_prompt(ticket: Ticket, *, news: Sequence[News] = ()) -> str:
     """The first prompt of a later run of a conversation, whose session knows the ticket and the code."""
-    parts = [
+    task = (
         f"Ticket {ticket.key} was sent again. Look at the worktree as it is now, and do what the ticket asks and is "
-        "missing or different there. This is its text now:",
-        _ticket(ticket),
-    ]
-    if conflicts:
-        parts.append(build_conflict_prompt(conflicts))
-    return "\n\n".join(parts)
+        f"missing or different there. {ALONE} This is its text now:"
+    )
+    return "\n\n".join([task, fenced_ticket(ticket), *told_news(news)])
 
 
-def build_conflict_prompt(conflicts: tuple[str, ...]) -> str:
+def told_guides(guides: Sequence[Guide]) -> list[str]:
+    """The repositories' own instructions, as parts of a prompt."""
+    parts = []
+    for guide in guides:
+        parts.append(f"The repository's {guide.name}, its maintainers' own instructions for work in it:")
+        parts.append(fenced(guide.name, guide.text[:_MOST_GUIDE_CHARS]))
+    return parts
+
+
+def told_news(news: Sequence[News]) -> list[str]:
+    """Where the repositories are and what people did in them, as parts of a prompt; nothing where there is nothing."""
+    parts = []
+    if places := [f"- {each.repository}: {each.directory}" for each in news if each.repository]:
+        parts.append("You work in several repositories at once, each in a worktree of its own:\n" + "\n".join(places))
+    for each in news:
+        where = f" in {each.repository}" if each.repository else ""
+        if each.arrived:
+            said = f"People pushed to this branch{where} since you saw it; their work is in the worktree:"
+            parts.append(f"{said}\n{fenced('commits', chr(10).join(each.arrived))}")
+        if each.conflicts:
+            parts.append(build_conflict_prompt(each.conflicts, where=where))
+    return parts
+
+
+def build_conflict_prompt(conflicts: tuple[str, ...], *, where: str = "") -> str:
     """What the author is asked when people pushed to its branch, and their change and its own touch the same lines."""
     return (
-        "People pushed to this branch in the meantime. Their work and yours were brought together; these files have "
-        f"conflict markers. Resolve them, keeping what both sides meant:\n{_listed(conflicts)}"
+        f"People pushed to this branch{where} in the meantime. Their work and yours were brought together; these files "
+        f"have conflict markers. Resolve them, keeping what both sides meant:\n{_listed(conflicts)}"
     )
 
 
-def build_review_prompt(ticket: Ticket, changes: Changes) -> str:
-    """What the reviewer is asked: the ticket, and the whole uncommitted change with its new files."""
-    return "\n\n".join(
-        (
-            f"Review the change that was made for ticket {ticket.key}. It is uncommitted in your working directory.",
-            _ticket(ticket),
-            f"Files of the change:\n{_listed(changes.files)}",
-            "The change against the base branch, new files included:",
-            fenced("diff", changes.patch),
-        )
-    )
+def build_review_prompt(ticket: Ticket, changes: Sequence[RepositoryChanges], places: Mapping[str, str]) -> str:
+    """What the reviewer is asked: the ticket, and the whole uncommitted change with its new files.
+
+    `places` are the worktrees by repository.
+    """
+    parts = [
+        f"Review the change that was made for ticket {ticket.key}. It is uncommitted in your working directory.",
+        fenced_ticket(ticket),
+    ]
+    for each in changes:
+        if len(changes) > 1:
+            parts.append(f"In the repository {each.repository}, at {places[each.repository]}:")
+        parts.append(f"Files of the change:\n{_listed(tuple(file.path for file in each.files))}")
+        parts.append("The change against the base branch, new files included:")
+        parts.append(fenced("diff", _cut(each.patch)))
+    return "\n\n".join(parts)
 
 
 def build_fix_prompt(gate: str, findings: str) -> str:
@@ -84,8 +127,16 @@ def fenced(name: str, text: str) -> str:
     return f'<{_tag(name)} fence="{word}">\n{text}\n</{_tag(name)} fence="{word}">'
 
 
-def _ticket(ticket: Ticket) -> str:
+def fenced_ticket(ticket: Ticket) -> str:
+    """The ticket's text, fenced."""
     return fenced("ticket", f"{ticket.summary}\n\n{ticket.description}".strip()[:_MOST_TICKET_CHARS])
+
+
+def _cut(patch: str) -> str:
+    if len(patch) <= _MOST_PATCH_CHARS:
+        return patch
+    kept = patch[:_MOST_PATCH_CHARS].rpartition("\n")[0]
+    return f"{kept}\n[The patch is cut here: {len(patch):,} characters in all. The worktree has the files.]"
 
 
 def _listed(paths: tuple[str, ...]) -> str:

@@ -73,9 +73,9 @@ async def stop_run(runner: RunnerDep, by: CallerDep, run_id: RunId) -> Run:
 
 
 @router.post("/runs/{run_id}/retry", status_code=202)
-async def retry_run(runner: RunnerDep, run_id: RunId) -> Receipt:
+async def retry_run(runner: RunnerDep, by: CallerDep, run_id: RunId) -> Receipt:
     """A new run of the same ticket, which goes on from the kept work."""
-    return await runner.retry_run(run_id)
+    return await runner.retry_run(run_id, by=by)
 
 
 async def _stream(runner: Runner, run_id: str, after: int) -> AsyncIterator[ServerSentEvent]:

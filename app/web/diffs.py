@@ -1,16 +1,17 @@
 """Unified patches of git, read.
 
-What they look like is in `diff_tables`. Both are pure and take their time: whoever serves others calls them in a thread.
+What they look like is in `diff_tables`. Both are pure and take their time: a server calls them in a thread.
 """
 
 import difflib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@ ?(.*)")
 _HEADER = re.compile(r"diff --git (.+)")
+_HEADER_LINES = 2  # "---" and "+++", which difflib writes once
 _QUOTED = re.compile(rb"\\([0-7]{3}|.)")
 _ESCAPES = {b"a": b"\a", b"b": b"\b", b"t": b"\t", b"n": b"\n", b"v": b"\v", b"f": b"\f", b"r": b"\r"}
 
@@ -80,14 +81,16 @@ def parse(patch: str) -> tuple[FileDiff, ...]:
 
 def edit(path: str, before: str, after: str) -> FileDiff:
     """The change between two texts of which nobody knows where in the file they stand: without line numbers."""
-    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), n=3, lineterm="")
-    hunks: list[Hunk] = []
-    for number, raw in enumerate(lines):
-        if raw.startswith("@@") and number > 1:
-            hunks.append(Hunk(title="", new=0))
-        elif hunks:
-            hunks[-1] = replace(hunks[-1], lines=(*hunks[-1].lines, Line(raw[0], raw[1:])))
-    return FileDiff(path=path, old_path=path, status="modified" if before else "added", hunks=tuple(hunks))
+    hunks: list[list[Line]] = []
+    for number, raw in enumerate(difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="")):
+        if number < _HEADER_LINES:
+            continue
+        if raw.startswith("@@"):
+            hunks.append([])
+        else:
+            hunks[-1].append(Line(raw[0], raw[1:]))
+    known = tuple(Hunk(title="", new=0, lines=tuple(lines)) for lines in hunks)
+    return FileDiff(path=path, old_path=path, status="modified" if before else "added", hunks=known)
 
 
 def is_dull(path: str) -> bool:
@@ -132,7 +135,7 @@ def _files(patch: str) -> Iterator[FileDiff]:
 
 
 def _hunk_lines(header: re.Match[str], lines: list[str], start: int) -> Iterator[Line | None]:
-    """The hunk's lines, counted as its header says, because a removed line may look like a header; None for a remark."""
+    """Lines as the hunk's header counts them, because a removed one may look like a header; None for a remark."""
     old, new = int(header[1]), int(header[3])
     old_end, new_end = old + int(header[2] or 1), new + int(header[4] or 1)
     for raw in lines[start:]:

@@ -1,84 +1,12 @@
-"""What every GitHub does: the real client, with git over a local repository, and the mock alike."""
+"""What every GitHub does, the real client and the mock alike: from a worktree to a branch and a pull request."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from app.errors import BranchMoved, WorkFailed
-from app.models import PullRequest
-from app.process import operator_environment
-from app.services.github.base import GitHub
-from app.services.github.client import GitHubClient
-from app.services.github.mock_client import MockGitHub, OfflineForge
-from tests.fakes.repositories import Repositories
-
-BRANCH = "ticket/proj-1"
-SEED = {"README.md": "# Widgets\n", "src/widget.py": "size = 1\n", ".gitignore": "build/\n*.log\n"}
-
-
-class World(ABC):
-    """A client, and what people do and see at the forge."""
-
-    client: GitHub
-
-    @abstractmethod
-    def push_as_human(self, files: Mapping[str, str], branch: str = BRANCH) -> str: ...
-
-    @abstractmethod
-    def head(self, branch: str = BRANCH) -> str | None: ...
-
-    @abstractmethod
-    def file(self, name: str) -> str | None: ...
-
-    @abstractmethod
-    def close(self, pull_request: PullRequest) -> None: ...
-
-
-class Real(World):
-    def __init__(self, root: Path) -> None:
-        self._far = Repositories(root / "far")
-        self._far.create("octo/widgets", SEED)
-        self._forge = OfflineForge()
-        self.client = GitHubClient(
-            workspace_dir=root / "workspace",
-            base_branch="main",
-            forge=self._forge,
-            operator={**operator_environment(), "HOME": str(root)},
-            repo_url=self._far.path("octo/widgets").as_uri(),
-        )
-
-    def push_as_human(self, files: Mapping[str, str], branch: str = BRANCH) -> str:
-        return self._far.commit_as_human("octo/widgets", branch, files, "A person's work")
-
-    def head(self, branch: str = BRANCH) -> str | None:
-        return self._far.heads("octo/widgets").get(branch)
-
-    def file(self, name: str) -> str | None:
-        return self._far.file("octo/widgets", BRANCH, name)
-
-    def close(self, pull_request: PullRequest) -> None:
-        self._forge.close(pull_request.number)
-
-
-class Mock(World):
-    def __init__(self, root: Path) -> None:
-        self._forge = OfflineForge()
-        self._mock = MockGitHub(root, SEED, forge=self._forge)
-        self.client = self._mock
-
-    def push_as_human(self, files: Mapping[str, str], branch: str = BRANCH) -> str:
-        return self._mock.push_as_human(branch, files)
-
-    def head(self, branch: str = BRANCH) -> str | None:
-        return self._mock.heads.get(branch)
-
-    def file(self, name: str) -> str | None:
-        return self._mock.files(BRANCH).get(name)
-
-    def close(self, pull_request: PullRequest) -> None:
-        self._forge.close(pull_request.number)
+from app.models import FileChange
+from tests.contracts.github_worlds import BRANCH, Mock, Real, World, paths, published
 
 
 @pytest.fixture(params=[Real, Mock])
@@ -93,7 +21,8 @@ async def test_a_new_worktree_has_the_files_of_the_base(world: World) -> None:
 
     workspace = await world.client.prepare(BRANCH)
 
-    assert (workspace.branch, workspace.base, workspace.on_remote) == (BRANCH, "main", False)
+    assert (workspace.repository, workspace.branch, workspace.base) == ("local/widgets", BRANCH, "main")
+    assert not workspace.on_remote
     assert workspace.parent == workspace.base_commit == world.head("main")
     assert (workspace.directory / "src/widget.py").read_text() == "size = 1\n"
 
@@ -118,7 +47,7 @@ async def test_a_branch_at_the_forge_is_gone_on_with(world: World) -> None:
     workspace = await world.client.prepare(BRANCH)
 
     assert (workspace.parent, workspace.base_commit, workspace.on_remote) == (theirs, fork, True)
-    assert (await world.client.changes(workspace)).files == ("theirs.txt",)
+    assert paths(await world.client.changes(workspace)) == ("theirs.txt",)
 
 
 async def test_a_second_prepare_keeps_the_work(world: World) -> None:
@@ -160,18 +89,25 @@ async def test_what_is_not_resolved_is_not_committed(world: World) -> None:
 
 async def test_changes_are_those_of_the_files(world: World) -> None:
     workspace = await world.client.prepare(BRANCH)
-    assert (await world.client.changes(workspace)).files == ()
+    assert paths(await world.client.changes(workspace)) == ()
     (workspace.directory / "new.txt").write_text("brand new\n")
     (workspace.directory / "debug.log").write_text("noise\n")
     (workspace.directory / "README.md").unlink()
+    (workspace.directory / "src/widget.py").write_text("size = 2\n++size\n--size\n")
 
     changes = await world.client.changes(workspace)
 
-    assert changes.files == ("README.md", "new.txt")
+    assert changes.files == (
+        FileChange(path="README.md", added=0, removed=1),
+        FileChange(path="new.txt", added=1, removed=0),
+        FileChange(path="src/widget.py", added=3, removed=1),
+    )
     assert changes.unpublished
     assert "+brand new" in changes.patch
     assert "-# Widgets" in changes.patch
-    assert "cut here" in (await world.client.changes(workspace, patch_bytes=40)).patch
+    short = (await world.client.changes(workspace, patch_bytes=40)).patch.splitlines()
+    assert short[0] == changes.patch.splitlines()[0]
+    assert "cut here" in short[1]
 
 
 async def test_files_are_read_from_the_base(world: World) -> None:
@@ -216,11 +152,7 @@ async def test_what_people_pushed_is_never_overwritten(world: World) -> None:
 
 
 async def test_there_is_one_open_pull_request_and_a_closed_one_stays_closed(world: World) -> None:
-    workspace = await world.client.prepare(BRANCH)
-    (workspace.directory / "new.txt").write_text("work\n")
-    commit = await world.client.commit(workspace, "PROJ-1: Widgets")
-    assert commit
-    await world.client.push(workspace, commit)
+    workspace = await published(world, {"new.txt": "work\n"})
 
     first = await world.client.open_pull_request(workspace, title="PROJ-1: Widgets", body="One.", draft=True)
     second = await world.client.open_pull_request(workspace, title="PROJ-1: Widgets", body="Two.", draft=False)
@@ -245,11 +177,7 @@ async def test_a_removed_worktree_keeps_unpushed_work_elsewhere(world: World) ->
 
 
 async def test_a_removed_worktree_with_nothing_unpushed_leaves_nothing(world: World) -> None:
-    workspace = await world.client.prepare(BRANCH)
-    (workspace.directory / "new.txt").write_text("work\n")
-    commit = await world.client.commit(workspace, "PROJ-1: Widgets")
-    assert commit
-    await world.client.push(workspace, commit)
+    workspace = await published(world, {"new.txt": "work\n"})
 
     assert await world.client.remove(workspace) is None
     assert await world.client.remove(workspace) is None

@@ -176,6 +176,8 @@ class Forge:
         _check_body(changes.get("body", ""))
         if changes.get("state", "open") not in {"open", "closed"}:
             raise InvalidError("state is not one of open, closed", field="state")
+        if changes.get("base") and self.commit(changes["base"]) is None:
+            raise InvalidError("base is not a branch", field="base")
         for name in ("title", "body", "base", "state"):
             if changes.get(name) is not None:
                 setattr(pull, name, changes[name])

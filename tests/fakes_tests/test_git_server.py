@@ -136,5 +136,16 @@ def test_a_push_whose_answer_is_lost_has_arrived(server: GitServer, git: Git, tm
     assert "new" in server.heads(REPOSITORY)
 
 
+def test_each_repository_has_its_own_branches(server: GitServer, git: Git, tmp_path: Path) -> None:
+    server.create("acme/gadgets", {"name": "gadgets\n"})
+    git("clone", URL, "clone")
+    for name in (REPOSITORY, "acme/gadgets"):
+        url = f"https://github.com/{name}.git"
+        assert git("push", url, f"HEAD:refs/heads/{name}", cwd=tmp_path / "clone").returncode == 0
+    assert set(server.heads(REPOSITORY)) == {"main", REPOSITORY}
+    assert set(server.heads("acme/gadgets")) == {"main", "acme/gadgets"}
+    assert [request.repository for request in server.requests if request.is_push] == [REPOSITORY, "acme/gadgets"]
+
+
 def test_a_bare_repository_needs_no_git_suffix(git: Git) -> None:
     assert git("ls-remote", URL.removesuffix(".git")).returncode == 0

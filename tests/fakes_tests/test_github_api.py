@@ -15,6 +15,7 @@ from tests.fakes.github_api import LOGIN, TOKEN, GitHubApi
 from tests.fakes.repositories import Repositories, git
 
 REPOSITORY = "acme/widgets"
+OTHER = "acme/gadgets"
 BRANCH = "ticket/proj-1"
 PULLS = f"repos/{REPOSITORY}/pulls"
 
@@ -25,13 +26,14 @@ Gh = Callable[..., "subprocess.CompletedProcess[str]"]
 def far(tmp_path: Path) -> Repositories:
     far = Repositories(tmp_path / "far")
     far.create(REPOSITORY)
+    far.create(OTHER)
     far.commit_as_human(REPOSITORY, BRANCH, {"new.txt": "new\n"}, "Add a file")
     return far
 
 
 @pytest.fixture
 def api(far: Repositories, tmp_path: Path) -> Iterator[GitHubApi]:
-    with GitHubApi({REPOSITORY: far.path(REPOSITORY)}, socket=tmp_path / "gh.sock") as api:
+    with GitHubApi({name: far.path(name) for name in (REPOSITORY, OTHER)}, socket=tmp_path / "gh.sock") as api:
         yield api
 
 
@@ -57,9 +59,9 @@ def gh(api: GitHubApi, tmp_path: Path) -> Gh:
     return run
 
 
-def create(gh: Gh, *more: str, head: str = BRANCH) -> "subprocess.CompletedProcess[str]":
+def create(gh: Gh, *more: str, head: str = BRANCH, repository: str = REPOSITORY) -> "subprocess.CompletedProcess[str]":
     return gh(
-        *("pr", "create", "--repo", REPOSITORY, "--head", head, "--base", "main"),
+        *("pr", "create", "--repo", repository, "--head", head, "--base", "main"),
         *("--title", "PROJ-1: Add a file", "--body", "Why.", *more),
     )
 
@@ -128,6 +130,22 @@ def test_a_pull_request_is_changed(api: GitHubApi, gh: Gh, far: Repositories) ->
     assert (changed["body"], changed["title"]) == ("Better.", "PROJ-1: Add a file")
     assert changed["head"]["sha"] == far.heads(REPOSITORY)[BRANCH]
     assert gh("api", "-X", "PATCH", f"{PULLS}/1", "--input", "-", body={"body": "x" * 65_537}).returncode == 1
+
+
+def test_a_pull_request_goes_into_another_branch_that_is_there(api: GitHubApi, gh: Gh, far: Repositories) -> None:
+    create(gh)
+    assert "HTTP 422" in gh("api", "-X", "PATCH", f"{PULLS}/1", "-f", "base=release").stderr
+    git("branch", "release", "main", cwd=far.path(REPOSITORY))
+    assert gh("api", "-X", "PATCH", f"{PULLS}/1", "-f", "base=release").returncode == 0
+    assert api[REPOSITORY].pull(1).base == "release"
+
+
+def test_each_repository_counts_its_own_pull_requests(far: Repositories, gh: Gh, api: GitHubApi) -> None:
+    far.commit_as_human(OTHER, BRANCH, {"new.txt": "new\n"}, "Add a file")
+    urls = [create(gh, repository=name).stdout.strip() for name in (OTHER, REPOSITORY)]
+    assert urls == [f"https://github.com/{name}/pull/1" for name in (OTHER, REPOSITORY)]
+    gh("pr", "comment", "1", "--repo", OTHER, "--body", "Hello")
+    assert [len(api[name].comments_on(1)) for name in (OTHER, REPOSITORY)] == [1, 0]
 
 
 def test_gh_shows_lists_marks_and_edits_pull_requests(api: GitHubApi, gh: Gh) -> None:

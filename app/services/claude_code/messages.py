@@ -14,6 +14,7 @@ from claude_agent_sdk import (
 )
 
 from app.models import EventKind, Tokens
+from app.services.claude_code.permissions import ASKING
 
 KEEP_CHARS = 64_000
 """Longest text of one field of an event; more of a tool's output than this helps nobody who reads it."""
@@ -24,12 +25,20 @@ Told = tuple[EventKind, dict[str, Any]]
 
 
 class Narrator:
-    """Tells what happens in one session. It remembers the todo list, which the CLI tells in pieces."""
+    """Tells what happens in one session. It remembers the todo list, which the CLI tells in pieces.
+
+    Questions to people are not told: they come with the turn's end.
+    """
 
     def __init__(self, *, role: str) -> None:
         self._role = role
+        self._questions: set[str] = set()
         self._todo: dict[str, dict[str, str]] = {}
         self._task_calls: dict[str, tuple[str, Mapping[str, Any]]] = {}
+
+    def expect_answer(self, call_id: str) -> None:
+        """A question of an earlier process is about to be answered."""
+        self._questions.add(call_id)
 
     def events(self, message: Message) -> Iterator[Told]:
         """The events that a message is worth; most are worth none."""
@@ -47,21 +56,19 @@ class Narrator:
                 kind = EventKind.NOTICE if message.model == _SYNTHETIC else EventKind.TEXT
                 yield kind, {"text": shortened(block.text), **who}
             elif isinstance(block, ToolUseBlock):
-                if block.name.startswith("Task"):
-                    self._task_calls[block.id] = (block.name, block.input)
-                yield (
-                    EventKind.TOOL_CALLED,
-                    {
-                        "id": block.id,
-                        "name": block.name,
-                        "input": shortened(block.input),
-                        **who,
-                    },
-                )
+                yield from self._called(block, who)
+
+    def _called(self, block: ToolUseBlock, who: Mapping[str, str]) -> Iterator[Told]:
+        if block.name in ASKING:
+            self._questions.add(block.id)
+            return
+        if block.name.startswith("Task"):
+            self._task_calls[block.id] = (block.name, block.input)
+        yield EventKind.TOOL_CALLED, {"id": block.id, "name": block.name, "input": shortened(block.input), **who}
 
     def _returned(self, message: UserMessage) -> Iterator[Told]:
         for block in message.content:
-            if not isinstance(block, ToolResultBlock):
+            if not isinstance(block, ToolResultBlock) or block.tool_use_id in self._questions:
                 continue
             content = shortened(_text_of(block.content))
             failed = bool(block.is_error)

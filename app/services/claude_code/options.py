@@ -4,7 +4,6 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 import claude_agent_sdk
 from claude_agent_sdk import ClaudeAgentOptions
@@ -13,6 +12,9 @@ from app import process
 from app.config import Settings
 from app.models import Model
 from app.prompts import system_prompts
+from app.services.claude_code.base import Permission, SessionRef
+from app.services.claude_code.gate import Gate
+from app.services.claude_code.permissions import ASK, PROPOSE
 
 BUNDLED_CLI = Path(claude_agent_sdk.__file__).parent / "_bundled" / "claude"
 _LAUNCHER = Path(__file__).with_name("launcher.sh")
@@ -29,36 +31,29 @@ _LARGEST_MESSAGE = 64 << 20  # one big file write in a message ends the run at t
 class Role(Model):
     """A kind of session. Nothing in a role is of one run, so that every run's requests begin with the same bytes.
 
-    What is not in `tools` does not exist for the session, whatever its permission mode.
+    What is not in `tools` does not exist for the session; what is in it passes the gate at each call.
     """
 
     name: str
     system_prompt: str
-    permission_mode: Literal["acceptEdits", "bypassPermissions"]
     tools: tuple[str, ...]
-    allowed: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
     most_turns: int
 
 
+_LOOKING = ("Read", "Glob", "Grep")
+
 AUTHOR = Role(
     name="author",
     system_prompt=system_prompts.AUTHOR,
-    permission_mode="acceptEdits",
-    tools=("Read", "Edit", "Write", "Glob", "Grep", "Bash", "Agent", "TaskCreate", "TaskUpdate", "TaskList"),
-    allowed=("Bash",),  # else nearly every command is refused
+    # The same in turns that may change nothing: another list would begin the model's cache anew.
+    tools=(*_LOOKING, "Edit", "Write", "Bash", "Agent", "TaskCreate", "TaskUpdate", "TaskList", ASK, PROPOSE),
     # The service commits and publishes. This only spares the model a detour: what keeps it from publishing is that it
     # has no credential.
     refused=("Bash(git push:*)", "Bash(git commit:*)", "Bash(gh:*)"),
     most_turns=50,
 )
-REVIEWER = Role(
-    name="reviewer",
-    system_prompt=system_prompts.REVIEWER,
-    permission_mode="bypassPermissions",
-    tools=("Read", "Glob", "Grep"),
-    most_turns=10,
-)
+REVIEWER = Role(name="reviewer", system_prompt=system_prompts.REVIEWER, tools=_LOOKING, most_turns=10)
 
 
 class CliSettings(Model):
@@ -92,21 +87,34 @@ class CliSettings(Model):
         return self.state / session_id
 
 
+class Opening(Model):
+    """How a session's process begins: `planning` in the CLI's plan mode, and with `model`."""
+
+    session: SessionRef
+    role: Role
+    model: str
+    resume: bool = False
+    planning: bool = False
+
+
 def options_of(
-    role: Role, cli: CliSettings, session_id: str, directory: Path, *, resume: bool, on_stderr: Callable[[str], None]
+    opening: Opening, cli: CliSettings, gate: Gate, *, on_stderr: Callable[[str], None]
 ) -> ClaudeAgentOptions:
     """Options of a process that begins the session, or resumes it."""
+    session, role = opening.session, opening.role
     return ClaudeAgentOptions(
-        cwd=directory,
+        cwd=session.directory,
+        add_dirs=list(session.others),
         cli_path=_LAUNCHER,
-        model=cli.model,
-        session_id=None if resume else session_id,
-        resume=session_id if resume else None,
+        model=opening.model,
+        session_id=None if opening.resume else session.id,
+        resume=session.id if opening.resume else None,
         system_prompt=role.system_prompt,
-        permission_mode=role.permission_mode,
+        permission_mode=mode_of(planning=opening.planning),
         tools=list(role.tools),
-        allowed_tools=list(role.allowed),
         disallowed_tools=list(role.refused),
+        hooks=gate.hooks(),
+        can_use_tool=gate.can_use_tool,
         max_turns=role.most_turns,
         # The target repository's settings may hold hooks, servers, and another address for the model's traffic.
         setting_sources=[],
@@ -115,7 +123,7 @@ def options_of(
         max_buffer_size=_LARGEST_MESSAGE,
         include_partial_messages=True,
         stderr=on_stderr,
-        env=_environment(cli, session_id),
+        env=_environment(cli, session.id),
     )
 
 

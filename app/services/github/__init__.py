@@ -1,6 +1,6 @@
-"""Git and pull requests: worktrees of one repository, and their branches at the forge."""
+"""Git and pull requests: worktrees of repositories, and their branches at the forge."""
 
-from app.services.github.base import GitHub
-from app.services.github.factory import get_github, make_github
+from app.services.github.base import GitHub, Repositories
+from app.services.github.factory import get_repositories, make_repositories
 
-__all__ = ["GitHub", "get_github", "make_github"]
+__all__ = ["GitHub", "Repositories", "get_repositories", "make_repositories"]

@@ -1,4 +1,4 @@
-"""One repository: its clone, its worktrees, its branches at the forge and their pull requests.
+"""Repositories: their clones, their worktrees, their branches at the forge and their pull requests.
 
 The room knows git and gh, and nothing of tickets, Claude or the database. It refuses to run anything that the target
 repository brings along (hooks, filters, monitors), and to overwrite or delete what is nowhere else.
@@ -25,7 +25,10 @@ class GitHub(ABC):
 
     @abstractmethod
     async def branches(self) -> tuple[str, ...]:
-        """Branches at the forge that a pull request can go to, the default first; not those of the service."""
+        """Branches at the forge that a pull request can go to, the default first; not those of the service.
+
+        Asked over the network with a short limit, and remembered for some seconds.
+        """
 
     @abstractmethod
     async def refresh(self) -> None:
@@ -41,21 +44,32 @@ class GitHub(ABC):
         """A worktree on `branch`, up to date with the forge. A second call gives the same worktree with its work kept.
 
         `base` is the branch that it starts from and that its pull request goes to; None is the repository's default.
+        Raises WorkFailed naming a base that does not exist. With another base than before, a branch at the forge stays
+        as it is and is compared with that one; work that is not there yet is brought onto it.
 
         A branch that exists at the forge is gone on with; else it starts from the base. Unpushed work of an earlier
-        run is kept in the worktree, and brought together with what people pushed meanwhile (see `Workspace.conflicts`
-        and `Workspace.arrived`).
+        run is kept in the worktree, and brought together with what people pushed meanwhile (see `Workspace.conflicts`).
+        Their commits since the service last published the branch are in `Workspace.arrived`: again in each call until
+        `acknowledge`, `commit` or `push`, and also where the worktree was removed meanwhile.
+
         `occupied` is called with the directory as soon as it exists and git knows it, before files are checked out,
         and is awaited together with the check-out.
         """
+
+    @abstractmethod
+    async def acknowledge(self, workspace: Workspace) -> None:
+        """Whoever works in the worktree knows what arrived in it: later calls of `prepare` tell what is newer."""
 
     @abstractmethod
     async def read(self, workspace: Workspace, path: str, *, limit_bytes: int = 256 << 10) -> str | None:
         """Text of a file at the base commit, cut at `limit_bytes`; None when there is no such regular file."""
 
     @abstractmethod
-    async def changes(self, workspace: Workspace, *, patch_bytes: int = 200_000) -> Changes:
-        """What the worktree holds beyond the base: new files too, ignored ones not. The patch is cut at the limit."""
+    async def changes(self, workspace: Workspace, *, patch_bytes: int = 2_000_000) -> Changes:
+        """What the worktree holds beyond the base: new files too, ignored ones not.
+
+        The patch is cut after its last whole line within the limit, and says so.
+        """
 
     @abstractmethod
     async def commit(self, workspace: Workspace, message: str) -> str | None:
@@ -76,7 +90,7 @@ class GitHub(ABC):
     async def open_pull_request(self, workspace: Workspace, *, title: str, body: str, draft: bool) -> PullRequest:
         """The open pull request of the branch: found and updated, or opened. Never a second one, never a closed one.
 
-        An existing pull request keeps its draft state.
+        An existing pull request keeps its draft state, and its base unless the workspace got another one since.
         """
 
     @abstractmethod
@@ -101,11 +115,16 @@ class Repositories(ABC):
     @property
     @abstractmethod
     def names(self) -> tuple[str, ...]:
-        """All names; the first is the default. Empty where nothing is configured."""
+        """All names; the first is the default. Empty before `start`, and where nothing is configured."""
+
+    @property
+    @abstractmethod
+    def default(self) -> str:
+        """The first name. Raises ConfigurationError, which says what to set, where nothing is configured."""
 
     @abstractmethod
     def of(self, name: str) -> GitHub:
-        """The repository of that name, the same object each time. Raises NotFound."""
+        """The repository of that name, the same object each time. Raises NotFound, which says what to set."""
 
     @abstractmethod
     def base_of(self, name: str) -> str:
@@ -113,4 +132,14 @@ class Repositories(ABC):
 
     @abstractmethod
     async def start(self) -> None:
-        """Start each of them."""
+        """Find out which they are, and start each of them. That there is none is no error.
+
+        Raises ConfigurationError when two of them have the same name.
+        """
+
+    @abstractmethod
+    async def check(self) -> str:
+        """Start, and try each of them for real: what was found, on one line.
+
+        Raises ConfigurationError and WorkFailed with what to mend.
+        """

@@ -20,63 +20,81 @@ from app.services.github.conflicts import check_resolved
 from app.services.github.forge import Forge, Proposal, open_or_find
 from app.services.github.git import environment, run_git
 from app.services.github.locks import FileLock, SingleFlight
-from app.services.github.repository import Heads, Origin, Places, open_repository, sweep
+from app.services.github.origin import Heads, Origin
+from app.services.github.patches import shortened
+from app.services.github.places import Places
+from app.services.github.repository import open_repository, sweep
 from app.services.github.workshop import Workshop
 
 _OLDEST_GIT = (2, 38)
 _BRANCH = re.compile(r"[a-z0-9][a-z0-9_-]*(?:/[a-z0-9][a-z0-9_-]*)+")
+CHECKOUTS_AT_ONCE = 4
+"""More are slower: they fight for the disk."""
 
 
 class GitHubClient(GitHub):
-    """One repository: REPO_URL cloned into the workspace, or in development the person's own at `repo_dir`.
+    """One repository: the one at `repo_url` cloned under `root`, or in development the person's own at `repo_dir`.
 
-    `branches` is the pattern of the branches that the service works on. A fetch counts for `prepare` for `fresh_s`
-    seconds after its start.
+    `pattern` is that of the branches that the service works on. A fetch counts for `prepare`, and a list of branches
+    for whoever asks next, for `fresh_s` seconds after its start. `checkouts` is shared with other repositories.
     """
 
     def __init__(
         self,
         *,
-        workspace_dir: Path,
+        root: Path,
         base_branch: str,
         forge: Forge,
         operator: Mapping[str, str],
         repo_url: str | None = None,
         repo_dir: Path = Path(),
         token: str | None = None,
-        branches: str = "ticket/*",
+        pattern: str = "ticket/*",
         fresh_s: float = 5.0,
+        checkouts: asyncio.Semaphore | None = None,
     ) -> None:
-        self._places = Places(workspace_dir.absolute())
+        self._places = Places(root.absolute())
         self._base = base_branch
-        self._branches = branches
+        self._pattern = pattern
         self._forge = forge
         self._operator = operator
         self._repo_url = repo_url
         self._repo_dir = repo_dir.absolute()
         self._token = token
         self._fresh_s = fresh_s
+        self._checkouts = checkouts or asyncio.Semaphore(CHECKOUTS_AT_ONCE)
         self._clone_lock = FileLock(self._places.lock)
         self._opening = SingleFlight(self._open)
         self._fetching = SingleFlight(self._fetch)
         self._opened: tuple[Workshop, Origin] | None = None
         self._fetched: tuple[float, dict[str, str]] | None = None
+        self._listing = SingleFlight(self._list)
+        self._listed: tuple[float, tuple[str, ...]] | None = None
 
     async def start(self) -> None:
         """See GitHub."""
         await self._parts()
 
+    async def branches(self) -> tuple[str, ...]:
+        """See GitHub."""
+        if self._listed and time.monotonic() - self._listed[0] < self._fresh_s:
+            return self._listed[1]
+        return await self._listing()
+
     async def refresh(self) -> None:
         """See GitHub."""
         await self._fetching()
 
-    async def prepare(self, branch: str, *, occupied: Callable[[Path], Awaitable[None]] | None = None) -> Workspace:
+    async def prepare(
+        self, branch: str, *, base: str | None = None, occupied: Callable[[Path], Awaitable[None]] | None = None
+    ) -> Workspace:
         """See GitHub."""
-        if not _BRANCH.fullmatch(branch) or not PurePosixPath(branch).match(self._branches):
-            raise WorkFailed(f"{branch!r} is no branch that the service works on; it must be like {self._branches}.")
+        if not _BRANCH.fullmatch(branch) or not PurePosixPath(branch).match(self._pattern):
+            raise WorkFailed(f"{branch!r} is no branch that the service works on; it must be like {self._pattern}.")
+        base = base or self._base
         workshop, _ = await self._parts()
         async with workshop.alone(branch):
-            record = await workshop.set_up(branch, await self._heads())
+            record = await workshop.set_up(branch, base, await self._heads(base))
             directory = record.workspace.directory
             await _both(workshop.settle(record), occupied(directory) if occupied else None)
         return record.workspace
@@ -87,28 +105,35 @@ class GitHubClient(GitHub):
         content = await workshop.content.file(workspace.base_commit, path)
         return None if content is None else content[:limit_bytes].decode(errors="replace")
 
-    async def changes(self, workspace: Workspace, *, patch_bytes: int = 200_000) -> Changes:
+    async def changes(self, workspace: Workspace, *, patch_bytes: int = 2_000_000) -> Changes:
         """See GitHub."""
         workshop, _ = await self._parts()
         async with workshop.alone(workspace.branch):
             tree = await workshop.snapshot(workspace)
         content = workshop.content
         base, parent = await content.tree_of(workspace.base_commit, workspace.parent)
-        names, patch = await asyncio.gather(content.names(base, tree), content.patch(base, tree))
-        return Changes(files=names, patch=_cut(patch, patch_bytes), unpublished=tree != parent)
+        files, patch = await asyncio.gather(content.files(base, tree), content.patch(base, tree))
+        return Changes(files=files, patch=shortened(patch, patch_bytes), unpublished=tree != parent)
 
     async def commit(self, workspace: Workspace, message: str) -> str | None:
         """See GitHub."""
         workshop, _ = await self._parts()
         async with workshop.alone(workspace.branch):
             tree = await workshop.snapshot(workspace)
-            if await workshop.content.tree_of(workspace.parent) == [tree]:
-                return None
-            for path in workspace.conflicts:
-                check_resolved(path, await workshop.content.file(tree, path))
-            commit = await workshop.content.commit(tree, message, workspace.parent)
-            await workshop.move_branch(workspace, commit)
+            commit = None
+            if await workshop.content.tree_of(workspace.parent) != [tree]:
+                for path in workspace.conflicts:
+                    check_resolved(path, await workshop.content.file(tree, path))
+                commit = await workshop.content.commit(tree, message, workspace.parent)
+                await workshop.move_branch(workspace, commit)
+            workshop.acknowledge(workspace)
         return commit
+
+    async def acknowledge(self, workspace: Workspace) -> None:
+        """See GitHub."""
+        workshop, _ = await self._parts()
+        async with workshop.alone(workspace.branch):
+            workshop.acknowledge(workspace)
 
     async def push(self, workspace: Workspace, commit: str) -> None:
         """See GitHub."""
@@ -128,7 +153,11 @@ class GitHubClient(GitHub):
         """See GitHub."""
         workshop, _ = await self._parts()
         proposal = Proposal(workspace.branch, workspace.base, title, body, draft)
-        return await open_or_find(self._forge, workshop.git.remote, proposal)
+        async with workshop.alone(workspace.branch):
+            retarget = workshop.has_new_base(workspace)
+            made = await open_or_find(self._forge, workshop.git.remote, proposal, retarget=retarget)
+            workshop.proposed(workspace)
+        return made
 
     async def remove(self, workspace: Workspace) -> Path | None:
         """See GitHub."""
@@ -172,16 +201,21 @@ class GitHubClient(GitHub):
                 token=self._token,
                 operator=self._operator,
             )
-            workshop = Workshop(git, self._places, base=self._base, clone_lock=self._clone_lock)
+            workshop = Workshop(git, self._places, clone_lock=self._clone_lock, checkouts=self._checkouts)
             await asyncio.to_thread(sweep, git, self._places)
             workshop.worktrees.drop_vanished()
-        self._opened = workshop, Origin(git, base=self._base, pattern=self._branches)
+        self._opened = workshop, Origin(git, base=self._base, pattern=self._pattern)
         return self._opened
 
-    async def _heads(self) -> Heads:
-        if self._fetched and time.monotonic() - self._fetched[0] < self._fresh_s:
-            return self._fetched[1]
-        return await self._fetching()
+    async def _heads(self, base: str) -> Heads:
+        fetched = self._fetched
+        is_fresh = fetched and time.monotonic() - fetched[0] < self._fresh_s
+        heads = fetched[1] if fetched and is_fresh else await self._fetching()
+        if base == self._base:
+            return heads
+        _, origin = await self._parts()
+        async with self._clone_lock.held():
+            return {**heads, base: await origin.fetch_base(base)}
 
     async def _fetch(self) -> Heads:
         _, origin = await self._parts()
@@ -190,6 +224,13 @@ class GitHubClient(GitHub):
             heads = dict(await origin.fetch())
         self._fetched = started, heads
         return heads
+
+    async def _list(self) -> tuple[str, ...]:
+        _, origin = await self._parts()
+        started = time.monotonic()
+        names = await origin.branches()
+        self._listed = started, names
+        return names
 
 
 async def _both(first: Coroutine[Any, Any, None], second: Awaitable[None] | None) -> None:
@@ -205,10 +246,3 @@ async def _both(first: Coroutine[Any, Any, None], second: Awaitable[None] | None
             group.create_task(first)
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from None
-
-
-def _cut(patch: bytes, limit: int) -> str:
-    if len(patch) <= limit:
-        return patch.decode(errors="replace")
-    kept = patch[:limit].rpartition(b"\n")[0].decode(errors="replace")
-    return f"{kept}\n[The patch is cut here: {len(patch):,} bytes in all. The worktree has the files.]\n"

@@ -47,7 +47,9 @@ def git_failed(doing: str, done: Completed, *secrets: str | None) -> WorkFailed:
     if _CERTIFICATE.search(text):
         return WorkFailed(f"Could not {doing}: {reason}. Set SSL_CERT_FILE to the certificates that this network uses.")
     if _REFUSED_ACCESS.search(text):
-        return WorkFailed(f"Could not {doing}: {reason}. Check REPO_URL or REPOSITORIES, and that GH_TOKEN may read and write it.")
+        return WorkFailed(
+            f"Could not {doing}: {reason}. Check REPO_URL or REPOSITORIES, and that GH_TOKEN may read and write it."
+        )
     if _TEMPORARY.search(text):
         return TemporarilyFailed(f"Could not {doing}: {reason}. It may work later.")
     return WorkFailed(f"Could not {doing}: {reason}.")

@@ -70,12 +70,12 @@ async def open_or_find(forge: Forge, remote: Remote, proposal: Proposal, *, reta
 async def _updated(
     forge: Forge, remote: Remote, found: Found, proposal: Proposal, *, created: bool, retarget: bool
 ) -> PullRequest:
-    same_text = found.title == proposal.title and _unwrapped(found.body) == _unwrapped(proposal.body)
+    same_text = found.title == proposal.title and _plain(found.body) == _plain(proposal.body)
     moves = retarget and found.base != proposal.base
     if moves or not same_text:
         await forge.update(remote, found.pull_request.number, proposal, retarget=moves)
     return found.pull_request.model_copy(update={"created": created})
 
 
-def _unwrapped(body: str) -> str:
+def _plain(body: str) -> str:
     return body.replace("\r\n", "\n").strip()

@@ -165,9 +165,7 @@ class Git:
         cwd = desk.directory if desk else self.private_dir
         return self._checked(await run_git(*args, cwd=cwd, env=env, stdin=stdin), args, check=check)
 
-    async def network(
-        self, doing: str, *args: str, check: bool = True, limit_s: float = NETWORK_LIMIT_S
-    ) -> Completed:
+    async def network(self, doing: str, *args: str, check: bool = True, limit_s: float = NETWORK_LIMIT_S) -> Completed:
         """A command that talks to the remote, which it calls `forge`. `doing` completes "Could not …"."""
         if self._wire is None:
             self._wire = await self._plugged_in()

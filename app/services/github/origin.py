@@ -54,8 +54,7 @@ class Origin:
     async def fetch_base(self, name: str) -> str:
         """Bring our copy and the clone's idea of another base up to date; the commit that it is at."""
         where = self._git.remote.name
-        known = await self._git.private("check-ref-format", f"refs/heads/{name}", check=False)
-        if not known.ok:
+        if not name.isprintable() or not await self._could_be(name):
             raise WorkFailed(f"{name!r} cannot be a branch of {where}; choose one of its branches as the base.")
         done = await self._git.network("fetch", *_FETCH, _refspec(name), check=False)
         if not done.ok:
@@ -109,6 +108,9 @@ class Origin:
         """Forget our copy: somebody's gc took objects of it out of the clone."""
         remove_tree(self._git.private_dir / "refs" / "remotes")
         (self._git.private_dir / "packed-refs").unlink(missing_ok=True)
+
+    async def _could_be(self, name: str) -> bool:
+        return (await self._git.private("check-ref-format", f"refs/heads/{name}", check=False)).ok
 
     async def _show(self, name: str, commit: str) -> None:
         """Let the clone know where a base is, for people and agents who compare with it."""

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.results import Workspace
 from app.services.github.git import Desk, write_whole
@@ -19,14 +19,21 @@ class Record(BaseModel):
     admin: Path
     pending: str | None = None
 
+    def with_workspace(self, **changes: object) -> "Record":
+        """The record with some facts of its workspace changed."""
+        return self.model_copy(update={"workspace": self.workspace.model_copy(update=changes)})
+
 
 class Memory(BaseModel):
-    """What outlives a worktree: the branch's commit at the forge that the service last published or was told of, and
-    the base that it last gave the pull request."""
+    """What outlives a worktree.
+
+    `head` is the branch's commit at the forge that the service last published, or that it knew what arrived up to;
+    `base` is the one that the pull request was last given.
+    """
 
     model_config = ConfigDict(frozen=True)
 
-    head: str | None = None
+    head: str | None = Field(None, pattern="^[0-9a-f]+$")
     base: str | None = None
 
 

@@ -1,5 +1,6 @@
 """The clone and its private directory on disk: found or made, and kept clean. No network."""
 
+import asyncio
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -75,7 +76,7 @@ async def find_repository(repo_dir: Path, operator: Mapping[str, str]) -> tuple[
 
 
 async def _asked(repo_dir: Path, operator: Mapping[str, str], *args: str) -> str | None:
-    if not repo_dir.is_dir():
+    if not await asyncio.to_thread(repo_dir.is_dir):
         return None
     done = await run_git(*args, cwd=repo_dir, env=environment(operator))
     return done.text.strip() if done.ok else None

@@ -11,30 +11,33 @@ from pathlib import Path
 from uuid import uuid4
 
 from app.results import Workspace
+from app.services.github.arrivals import Arrivals
 from app.services.github.content import Content, show_to_git, still_in_conflict
 from app.services.github.git import Desk, Git
 from app.services.github.locks import FileLock
+from app.services.github.origin import Heads
+from app.services.github.places import Places
 from app.services.github.records import Record, Records
-from app.services.github.repository import Heads, Places
 from app.services.github.saving import Saving
 from app.services.github.worktrees import Worktrees, remove_tree
 
-_CHECKOUTS_AT_ONCE = 4  # more are slower: they fight for the disk
-
 
 class Workshop:
-    """The worktrees of one clone. `clone_lock` guards the clone; a branch is used by one caller at a time (`alone`)."""
+    """The worktrees of one clone. `clone_lock` guards the clone; a branch is used by one caller at a time (`alone`).
 
-    def __init__(self, git: Git, places: Places, *, base: str, clone_lock: FileLock) -> None:
+    `checkouts` limits how many check out files at once.
+    """
+
+    def __init__(self, git: Git, places: Places, *, clone_lock: FileLock, checkouts: asyncio.Semaphore) -> None:
         self.git = git
         self.content = Content(git)
         self.worktrees = Worktrees(git, places.worktrees)
         self._records = Records(places.private / "workspaces")
+        self._arrivals = Arrivals(git, self._records)
         self._saving = Saving(git, self.content, places.saved)
         self._places = places
-        self._base = base
         self._clone_lock = clone_lock
-        self._checkouts = asyncio.Semaphore(_CHECKOUTS_AT_ONCE)
+        self._checkouts = checkouts
 
     @contextlib.asynccontextmanager
     async def alone(self, branch: str) -> AsyncIterator[None]:
@@ -46,17 +49,18 @@ class Workshop:
         """The branch's worktree and its private index."""
         return self._records.desk(branch, self._places.worktrees / branch)
 
-    async def set_up(self, branch: str, heads: Heads) -> Record:
-        """A worktree that git knows, and what is to be checked out in it."""
+    async def set_up(self, branch: str, base: str, heads: Heads) -> Record:
+        """A worktree that git knows, what is to be checked out in it, and what people pushed to its branch."""
+        known = self._records.load(branch)
         directory = self._places.worktrees / branch
-        record = self._records.load(branch)
-        if record is None or directory.is_symlink() or not directory.is_dir():
-            return await self._begun(branch, heads)
-        async with self._clone_lock.held():
-            admin = await self._known_to_git(record)
-        workspace = record.workspace.model_copy(update={"directory": directory})
-        record = record.model_copy(update={"workspace": workspace, "admin": admin})
-        return await self._gone_on_with(record, heads)
+        if known is None or not self._is_ours(known) or directory.is_symlink() or not directory.is_dir():
+            record = await self._begun(branch, base, heads)
+        else:
+            record = await self._gone_on_with(await self._found(known), base, heads)
+        arrived = await self._arrivals.since(record.workspace, heads[base])
+        record = record.with_workspace(arrived=arrived)
+        self._records.save(record)
+        return record
 
     async def settle(self, record: Record) -> None:
         """Check out what is still to be checked out, and let the worktree's own git know."""
@@ -80,9 +84,22 @@ class Workshop:
 
     def published(self, workspace: Workspace, commit: str) -> None:
         """Remember that the branch at the forge is at `commit`, which the worktree's files grow from now."""
+        self._arrivals.acknowledge(workspace.branch, commit)
         if record := self._records.load(workspace.branch):
-            now = record.workspace.model_copy(update={"parent": commit, "on_remote": True, "conflicts": ()})
-            self._records.save(record.model_copy(update={"workspace": now}))
+            self._records.save(record.with_workspace(parent=commit, on_remote=True, conflicts=(), arrived=()))
+
+    def acknowledge(self, workspace: Workspace) -> None:
+        """Remember that what arrived up to the workspace's parent is known."""
+        self._arrivals.acknowledge(workspace.branch, workspace.parent)
+
+    def has_new_base(self, workspace: Workspace) -> bool:
+        """The pull request was last given another base than the workspace has."""
+        return self._records.memory(workspace.branch).base not in {None, workspace.base}
+
+    def proposed(self, workspace: Workspace) -> None:
+        """Remember the base that the pull request was given."""
+        memory = self._records.memory(workspace.branch)
+        self._records.remember(workspace.branch, memory.model_copy(update={"base": workspace.base}))
 
     async def tear_down(self, workspace: Workspace) -> Path | None:
         """Remove worktree, branch and record. What is nowhere else is saved first; the return is where."""
@@ -95,15 +112,20 @@ class Workshop:
         await self._tidied()
         return place
 
-    async def _begun(self, branch: str, heads: Heads) -> Record:
+    def _is_ours(self, record: Record) -> bool:
+        """It is of this repository, and not of one that the settings named before."""
+        return record.workspace.repository.lower() == self.git.remote.slug.lower()
+
+    async def _begun(self, branch: str, base: str, heads: Heads) -> Record:
         head = heads.get(branch)
-        start = head or heads[self._base]
+        start = head or heads[base]
         directory = self._places.worktrees / branch
         workspace = Workspace(
+            repository=self.git.remote.slug,
             directory=directory,
             branch=branch,
-            base=self._base,
-            base_commit=await self._base_commit(head, heads),
+            base=base,
+            base_commit=await self._base_commit(head, heads[base]),
             parent=start,
             on_remote=head is not None,
         )
@@ -111,53 +133,52 @@ class Workshop:
             has_leftovers = directory.is_symlink() or directory.exists() or self._records.load(branch) is not None
             if has_leftovers:
                 tip = await self.worktrees.tip(branch)
-                await self._cleared(branch, tip=tip, fallback=heads[self._base])
+                await self._cleared(branch, tip=tip, fallback=heads[base])
             self.worktrees.clear(directory, branch)
             admin = await self._added(directory, branch, start, reset=has_leftovers)
             record = Record(workspace=workspace, admin=admin, pending=start)
             self._records.save(record)
         return record
 
-    async def _gone_on_with(self, record: Record, heads: Heads) -> Record:
-        """The same worktree with its files, and with what was pushed since."""
-        workspace = record.workspace
+    async def _found(self, record: Record) -> Record:
+        """The record of a worktree with files, of which git knows; with nothing left to check out."""
+        async with self._clone_lock.held():
+            admin = await self._known_to_git(record)
+        directory = self._places.worktrees / record.workspace.branch
+        record = record.model_copy(update={"admin": admin}).with_workspace(directory=directory)
         if record.pending:
             await self.settle(record)
-            record = record.model_copy(update={"pending": None})
-        head = heads.get(workspace.branch)
-        if head == (workspace.parent if workspace.on_remote else None):
-            conflicts = still_in_conflict(workspace.directory, workspace.conflicts)
-            workspace = workspace.model_copy(update={"conflicts": conflicts})
-            record = record.model_copy(update={"workspace": workspace})
-        else:
-            record = await self._brought_together(record, head, heads)
-        self._records.save(record)
-        return record
+        return record.model_copy(update={"pending": None})
 
-    async def _brought_together(self, record: Record, head: str | None, heads: Heads) -> Record:
+    async def _gone_on_with(self, record: Record, base: str, heads: Heads) -> Record:
+        """The same worktree with its files, and with what was pushed since."""
+        workspace = record.workspace
+        head = heads.get(workspace.branch)
+        is_as_it_was = head == (workspace.parent if workspace.on_remote else None)
+        if is_as_it_was and base == workspace.base:
+            return record.with_workspace(conflicts=still_in_conflict(workspace.directory, workspace.conflicts))
+        base_commit = await self._base_commit(head, heads[base])
+        if is_as_it_was and head:
+            conflicts = still_in_conflict(workspace.directory, workspace.conflicts)
+            return record.with_workspace(base=base, base_commit=base_commit, conflicts=conflicts)
+        brought = await self._brought_together(record, head or heads[base])
+        return brought.with_workspace(base=base, base_commit=base_commit, on_remote=head is not None)
+
+    async def _brought_together(self, record: Record, start: str) -> Record:
+        """The worktree's work on top of another commit than it grew from."""
         old = record.workspace
-        start = head or heads[self._base]
         ours = await self.snapshot(old)
         merged, conflicts = await self.content.merged(parent=old.parent, ours=ours, theirs=start)
-        workspace = old.model_copy(
-            update={
-                "base_commit": await self._base_commit(head, heads),
-                "parent": start,
-                "on_remote": head is not None,
-                "conflicts": conflicts,
-            }
-        )
         async with self._clone_lock.held():
             await self.git.clone("update-ref", f"refs/heads/{old.branch}", start)
-        return record.model_copy(update={"workspace": workspace, "pending": merged})
+        return record.model_copy(update={"pending": merged}).with_workspace(parent=start, conflicts=conflicts)
 
-    async def _base_commit(self, head: str | None, heads: Heads) -> str:
+    async def _base_commit(self, head: str | None, base_head: str) -> str:
         """Where the branch left the base, so that what the base gained since does not look like a change."""
-        base = heads[self._base]
         if head is None:
-            return base
-        done = await self.git.private("merge-base", base, head, check=False)
-        return done.text.strip() or base
+            return base_head
+        done = await self.git.private("merge-base", base_head, head, check=False)
+        return done.text.strip() or base_head
 
     async def _known_to_git(self, record: Record) -> Path:
         """The administrative directory of a worktree with files, made anew where somebody pruned it."""

@@ -9,16 +9,19 @@ from typing import Any
 
 from app.errors import WorkFailed
 from app.models import EventKind, Job, StageName, StageStatus
-from app.results import Changes, Turn, Workspace
+from app.results import Turn
 from app.services.checks.base import Checks
-from app.services.claude_code.base import ClaudeCode, Prompt, SessionRef
+from app.services.claude_code.base import ClaudeCode, Permission, Prompt, Reply, SessionRef
 from app.services.engine.base import Steps
-from app.services.github.base import GitHub
+from app.services.github.base import Repositories
 from app.services.langfuse.base import Langfuse
 from app.services.store.base import Store
 
 _TURNS = uuid.UUID("5f0c2a53-6d0e-4f0b-9a55-1c8a6a0f7e11")
 """Namespace of prompts' ids, which follow from the run and the turn."""
+
+Words = Callable[[], Awaitable[str]]
+"""Builds a prompt. Called only when it is asked, not on a replay."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,40 +30,44 @@ class Hands:
 
     store: Store
     claude_code: ClaudeCode
-    github: GitHub
+    repositories: Repositories
     checks: Checks
     langfuse: Langfuse
 
 
 @dataclass
 class StageEnd:
-    """How the stage will be said to have ended. Stages set it as they learn it."""
+    """How the stage will be said to have ended, as stages learn it. One that waits for people ends later."""
 
     status: StageStatus = StageStatus.PASSED
     summary: str = ""
     rounds: int = 0
+    waits: bool = False
 
 
 @dataclass(kw_only=True)
 class Context:
-    """One execution of one run."""
+    """One execution of one leg of a run."""
 
     job: Job
     steps: Steps
     hands: Hands
     warming: asyncio.Task[None] | None = field(default=None)
+    on_event: Callable[[EventKind, Mapping[str, Any]], None] = field(default=lambda _kind, _payload: None)
+    """Hears what happens in the author's turns, beside the store."""
 
     @asynccontextmanager
     async def stage(self, name: StageName) -> AsyncIterator[StageEnd]:
         """Say that a stage begins, and how it ended. A stage that was said before a crash is not said again."""
-        await self.hands.store.stage_started(self.job.run_id, name)
+        await self.hands.store.stage_started(self.job.run_id, name, visit=self.job.leg)
         end = StageEnd()
         try:
             yield end
         except WorkFailed as error:
-            await self.end_stage(name, StageEnd(StageStatus.FAILED, error.message))
+            await self.end_stage(name, StageEnd(StageStatus.FAILED, error.message), visit=self.job.leg)
             raise
-        await self.end_stage(name, end)
+        if not end.waits:
+            await self.end_stage(name, end, visit=self.job.leg)
 
     async def end_stage(self, name: StageName, end: StageEnd, *, visit: int = 1) -> None:
         """Say how a visit of a stage ended."""
@@ -69,47 +76,68 @@ class Context:
         )
 
     async def emit(self, kind: EventKind, payload: Mapping[str, Any]) -> None:
-        """Tell an event of the run."""
-        await self.hands.store.append(self.job.run_id, kind, payload)
+        """Tell an event of the run; what is only of the moment is not kept."""
+        store, run_id = self.hands.store, self.job.run_id
+        if kind is EventKind.WRITING:
+            await store.whisper(run_id, payload["text"])
+            return
+        await store.append(run_id, kind, payload)
+        if kind is EventKind.TEXT and "parent" not in payload:
+            await store.whisper(run_id, "")
+        self.on_event(kind, payload)
 
-    async def author_turn(self, name: str, session: SessionRef, prompt: Callable[[], Awaitable[str]]) -> Turn:
-        """One turn of the author: a durable step, asked once however often its process dies."""
+    async def author_turn(self, name: str, session: SessionRef, words: Words) -> Turn:
+        """One turn of the author by itself: a durable step, asked once however often its process dies."""
 
-        async def ask(asked: Prompt) -> Turn:
-            return await self.hands.claude_code.run_implementation(session, asked, self.emit)
+        async def ask(prompt: Prompt) -> Turn:
+            return await self.hands.claude_code.run_turn(
+                session, prompt, self.emit, permission=Permission.ALONE, model=self.job.request.model
+            )
 
-        return await self._turn(name, "author", prompt, ask)
+        return await self._turn(name, "author", words, ask)
 
-    async def reviewer_turn(
-        self, name: str, session: SessionRef, prompt: Callable[[], Awaitable[str]], *, beside: str
-    ) -> Turn:
+    async def persons_turn(self, name: str, session: SessionRef, words: Words, permission: Permission) -> Turn:
+        """One turn of the author for a person, who may be asked; or its rest, after people answered."""
+
+        async def ask(prompt: Prompt) -> Turn:
+            return await self.hands.claude_code.run_turn(
+                session, self._asked(prompt), self.emit, permission=permission, model=self.job.request.model
+            )
+
+        return await self._turn(name, "author", words, ask)
+
+    async def reviewer_turn(self, name: str, session: SessionRef, words: Words, *, beside: str) -> Turn:
         """One turn of a reviewer, likewise."""
 
-        async def ask(asked: Prompt) -> Turn:
-            return await self.hands.claude_code.run_code_review(session, asked, self.emit, beside=beside)
+        async def ask(prompt: Prompt) -> Turn:
+            return await self.hands.claude_code.run_code_review(session, prompt, self.emit, beside=beside)
 
-        return await self._turn(name, "reviewer", prompt, ask)
-
-    async def changes(self, name: str, workspace: Workspace) -> Changes:
-        """What the workspace holds by now, recorded under `name`."""
-        return await self.steps.run(name, lambda: self.hands.github.changes(workspace), Changes)
+        return await self._turn(name, "reviewer", words, ask)
 
     def id_of(self, name: str) -> str:
         """A UUID that follows from the run and `name`."""
         return str(uuid.uuid5(_TURNS, f"{self.job.run_id}/{name}"))
 
-    async def _turn(
-        self, name: str, role: str, prompt: Callable[[], Awaitable[str]], ask: Callable[[Prompt], Awaitable[Turn]]
-    ) -> Turn:
+    def _asked(self, prompt: Prompt) -> Prompt | Reply:
+        decision = self.job.decision
+        if decision is None or decision.answer is None:
+            return prompt
+        return Reply(question=decision.question, answer=decision.answer, prompt=prompt)
+
+    async def _turn(self, name: str, role: str, words: Words, ask: Callable[[Prompt], Awaitable[Turn]]) -> Turn:
         async def body() -> Turn:
             store, run_id = self.hands.store, self.job.run_id
             if (finished := await store.turn(run_id, name)) is not None:
                 return finished
-            text = await prompt()
+            text = await words()
             started = {"turn": name, "role": role, "prompt": text}
             await store.append(run_id, EventKind.TURN_STARTED, started, once=f"turn:{name}")
             end = self.hands.langfuse.begin_turn(self.job, name, text)
-            turn = await store.record_turn(run_id, name, await ask(Prompt(id=self.id_of(name), text=text)))
+            try:
+                asked = await ask(Prompt(id=self.id_of(name), text=text))
+            finally:
+                await store.whisper(run_id, "")
+            turn = await store.record_turn(run_id, name, asked)
             end(turn)
             return turn
 

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 from app.services.checks import get_checks
 from app.services.claude_code import get_claude_code
-from app.services.github import get_github
+from app.services.github import get_repositories
 from app.services.langfuse import get_langfuse
 from app.services.pipeline.base import Pipeline
 from app.services.pipeline.client import LocalPipeline
@@ -18,7 +18,7 @@ def get_hands() -> Hands:
     return Hands(
         store=get_store(),
         claude_code=get_claude_code(),
-        github=get_github(),
+        repositories=get_repositories(),
         checks=get_checks(),
         langfuse=get_langfuse(),
     )

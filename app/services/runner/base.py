@@ -6,7 +6,26 @@ The room knows who may start, stop and retry. How the work is done is the pipeli
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
 
-from app.models import Event, Model, PipelineOptions, Receipt, Run, RunFilter, RunPage, Ticket, Trigger
+from app.models import (
+    Answer,
+    Conversation,
+    ConversationFilter,
+    Decision,
+    Event,
+    Model,
+    PipelineOptions,
+    Receipt,
+    RepositoryChanges,
+    RepositoryChoice,
+    Request,
+    Run,
+    RunFilter,
+    RunPage,
+    Ticket,
+    Trigger,
+)
+from app.results import TicketDetails, TicketHit, TicketProject
+from app.services.store.base import Update
 
 
 class Delivery(Model):
@@ -17,7 +36,10 @@ class Delivery(Model):
 
 
 class Runner(ABC):
-    """Runs of tickets."""
+    """Runs of tickets, and the conversations that they belong to.
+
+    `by` is the person who acts. What is stored when a method returns is not lost; StoreUnavailable: nothing was stored.
+    """
 
     @abstractmethod
     async def start(self) -> None:
@@ -31,6 +53,8 @@ class Runner(ABC):
     async def check(self) -> None:
         """Return when new work can be taken. Raises StoreUnavailable with the reason."""
 
+    # Tickets
+
     @abstractmethod
     async def handle_ticket(
         self,
@@ -40,10 +64,114 @@ class Runner(ABC):
         delivery: Delivery = Delivery(),  # noqa: B008 - frozen
         options: PipelineOptions | None = None,
     ) -> Receipt:
-        """Take the ticket: stored and queued when this returns `accepted`. Options are the settings' unless given.
+        """Take the ticket: stored and queued when this returns `accepted`. Options are the settings' unless given."""
 
-        Raises StoreUnavailable when nothing was stored, so that the sender tries again.
+    @abstractmethod
+    async def find_tickets(self, words: str) -> tuple[TicketHit, ...]:
+        """Tickets of the tracker, or local ones where there is none; a key is found first."""
+
+    @abstractmethod
+    async def ticket(self, key: str) -> TicketDetails:
+        """What the tracker knows of a ticket, or what is known here. Raises NotFound."""
+
+    @abstractmethod
+    async def create_ticket(self, place: str, summary: str, description: str) -> Ticket:
+        """A ticket in the tracker's project `place`; without a tracker a local one whose key `place` is.
+
+        Raises InvalidInput, or Conflict for a local key that is taken.
         """
+
+    @property
+    @abstractmethod
+    def tracker(self) -> str | None:
+        """The tracker's name; None where tickets are local."""
+
+    @abstractmethod
+    async def projects(self) -> tuple[TicketProject, ...]:
+        """The projects where tickets can be created; none without a tracker."""
+
+    # Repositories
+
+    @abstractmethod
+    def repositories(self) -> tuple[RepositoryChoice, ...]:
+        """Those that can be chosen, with their default bases; the service's default first."""
+
+    @abstractmethod
+    async def branches(self, repository: str) -> tuple[str, ...]:
+        """Branches that its pull request can go to, the default first. Raises NotFound."""
+
+    @abstractmethod
+    async def suggested(self, key: str) -> tuple[RepositoryChoice, ...]:
+        """The repositories that a new message about the ticket starts with: its own last ones, else those that the
+        project's other tickets had, else the default.
+        """
+
+    # Conversations
+
+    @abstractmethod
+    async def conversation(self, key: str) -> Conversation:
+        """Raises NotFound."""
+
+    @abstractmethod
+    async def conversations(self, wanted: ConversationFilter) -> tuple[Conversation, ...]:
+        """Those that changed last come first."""
+
+    @abstractmethod
+    async def history(self, key: str, *, before: int | None = None, limit: int = 200) -> Sequence[Event]:
+        """The newest events of a conversation below `before`, in order. Raises NotFound."""
+
+    @abstractmethod
+    async def since(self, key: str, *, after: int, limit: int = 200) -> Sequence[Event]:
+        """The first events of a conversation above `after`, in order."""
+
+    @abstractmethod
+    def watch(self, key: str | None, *, after: int = 0) -> AsyncIterator[Update]:
+        """A conversation's events above `after` as they come, and what is of the moment; never ends by itself."""
+
+    @abstractmethod
+    async def decisions(self, key: str) -> tuple[Decision, ...]:
+        """All questions and plans of a conversation, oldest first."""
+
+    @abstractmethod
+    async def changes(self, key: str) -> tuple[RepositoryChanges, ...]:
+        """The conversation's whole change, by repository."""
+
+    @abstractmethod
+    async def send(self, key: str, request: Request, *, message_id: str) -> Receipt:
+        """Take a person's message about a ticket: it begins a run, waits for the active one, or is the answer that a
+        run waits for. The same id is taken once. Raises InvalidInput, or NotFound for an unknown ticket.
+        """
+
+    @abstractmethod
+    async def withdraw(self, message_id: str, *, by: str) -> None:
+        """Take a message out of the queue. Raises NotFound or Conflict."""
+
+    @abstractmethod
+    async def send_now(self, message_id: str, *, by: str) -> None:
+        """Deliver a queued message at once, and stop the active run for it. Raises NotFound or Conflict."""
+
+    @abstractmethod
+    async def answer(self, key: str, question_id: str, answer: Answer) -> Receipt:
+        """Let the run that waits go on. Raises NotFound, or Conflict when somebody answered before."""
+
+    @abstractmethod
+    async def open_pull_requests(self, key: str, *, by: str, repositories: Sequence[str] = ()) -> Receipt:
+        """Publish the changes that there are, as draft pull requests; of these repositories only, if any are named."""
+
+    @abstractmethod
+    async def prefer_model(self, person: str, model: str) -> None:
+        """Keep the model that a person's messages go to. Raises InvalidInput for one that cannot be chosen."""
+
+    @abstractmethod
+    async def preferred_model(self, person: str) -> str:
+        """That model, or the service's default."""
+
+    @property
+    @abstractmethod
+    def models(self) -> dict[str, str]:
+        """Names of the models that can be chosen, by their ids; the service's default first."""
+
+    # Runs
 
     @abstractmethod
     async def run(self, run_id: str) -> Run:
@@ -66,7 +194,7 @@ class Runner(ABC):
         """End the run and keep its work. Raises NotFound, or Conflict when it has ended."""
 
     @abstractmethod
-    async def retry_run(self, run_id: str) -> Receipt:
+    async def retry_run(self, run_id: str, *, by: str | None = None) -> Receipt:
         """A new run of the same ticket that goes on from the kept work; a `duplicate` while another one is active.
 
         Raises NotFound, or Conflict when the run has not ended, or ended with a pull request.

@@ -3,35 +3,43 @@
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
+from typing import Any
 
-from app.domain.eligibility import delivery_names
-from app.domain.run_state import has_ended, may_retry
-from app.errors import Conflict, WorkFailed
+from app.errors import WorkFailed
 from app.logger import get_logger
-from app.models import Event, PipelineOptions, Receipt, Run, RunFilter, RunPage, RunStatus, Ticket, Trigger
+from app.models import PipelineOptions, Receipt, RunStatus
 from app.services.engine.base import Engine
 from app.services.pipeline import Hands, Pipeline
-from app.services.runner.base import Delivery, Runner
+from app.services.runner.desk import Desk
 from app.services.runner.run_workflow import run_workflow
-from app.services.store import Claim
+from app.services.tracker.base import Tracker
 
 _log = get_logger(__name__)
 
 _REFRESH_EVERY_S = 1.0
 
 
-class TicketRunner(Runner):
+class TicketRunner(Desk):
     """Claims tickets and has the engine work them off."""
 
-    def __init__(self, *, hands: Hands, engine: Engine, pipeline: Pipeline, options: PipelineOptions) -> None:
+    def __init__(
+        self,
+        *,
+        hands: Hands,
+        engine: Engine,
+        pipeline: Pipeline,
+        tracker: Tracker,
+        options: PipelineOptions,
+        models: Mapping[str, str],
+    ) -> None:
+        super().__init__(
+            store=hands.store, tracker=tracker, repositories=hands.repositories, options=options, models=models
+        )
         self._hands = hands
-        self._store = hands.store
         self._engine = engine
         self._pipeline = pipeline
-        self._options = options
         self._refreshed_at = -math.inf
         self._refreshing: set[asyncio.Task[None]] = set()
         self._opened = AsyncExitStack()
@@ -45,12 +53,13 @@ class TicketRunner(Runner):
             opened.push_async_callback(self._engine.release)
             await self._store.start()
             opened.push_async_callback(self._store.stop)
-            await hands.github.start()
+            await hands.repositories.start()
             await hands.langfuse.start()
             opened.push_async_callback(hands.langfuse.stop)
             await hands.claude_code.start()
             opened.push_async_callback(hands.claude_code.stop)
-            await self._engine.start(run_workflow(store=self._store, pipeline=self._pipeline, langfuse=hands.langfuse))
+            opened.push_async_callback(self._tracker.stop)
+            await self._engine.start(self._workflow())
             opened.push_async_callback(self._engine.stop)
             await self._reconcile()
             opened.push_async_callback(self._stop_refreshing)
@@ -59,66 +68,36 @@ class TicketRunner(Runner):
     async def stop(self) -> None:
         await self._opened.aclose()
 
-    async def check(self) -> None:
-        await self._store.check()
+    def _workflow(self) -> Any:
+        return run_workflow(
+            store=self._store, pipeline=self._pipeline, langfuse=self._hands.langfuse, enqueue=self._enqueue
+        )
 
-    async def handle_ticket(
-        self,
-        ticket: Ticket,
-        *,
-        trigger: Trigger,
-        delivery: Delivery = Delivery(),  # noqa: B008 - frozen
-        options: PipelineOptions | None = None,
-    ) -> Receipt:
-        names = tuple(delivery_names(delivery_id=delivery.id, digest=delivery.digest, now=datetime.now(UTC)))
-        claim = Claim(ticket=ticket, trigger=trigger, options=options or self._options, deliveries=names)
-        receipt = await self._store.claim(claim, self._engine.enqueue)
-        _log.info("ticket taken", ticket=ticket.key, run=receipt.run_id, status=receipt.status, reason=receipt.reason)
+    def _enqueue(self, transaction: Any, work: str) -> None:
+        self._engine.enqueue(transaction, work)
+
+    async def _cancel(self, work: str) -> None:
+        await self._engine.cancel(work)
+
+    def _taken(self, receipt: Receipt) -> Receipt:
+        _log.info("ticket taken", ticket=receipt.ticket, run=receipt.run_id, status=receipt.status)
         if receipt.status == "accepted":
             self._refresh_soon()
         return receipt
-
-    async def run(self, run_id: str) -> Run:
-        return await self._store.run(run_id)
-
-    async def runs(self, wanted: RunFilter) -> RunPage:
-        return await self._store.runs(wanted)
-
-    async def events(self, run_id: str, *, after: int, limit: int) -> Sequence[Event]:
-        return await self._store.events(run_id, after=after, limit=limit)
-
-    def follow(self, run_id: str, *, after: int = 0) -> AsyncIterator[Event]:
-        return self._store.follow(run_id, after=after)
-
-    async def stop_run(self, run_id: str, *, by: str) -> Run:
-        run = await self._store.run(run_id)
-        if has_ended(run.status):
-            raise Conflict(f"Run {run_id} has ended ({run.status}); there is nothing to stop.")
-        # The status first: whatever the cancelled work says on its way out comes too late.
-        await self._store.move(run_id, RunStatus.IDLE, outcome=f"Stopped by {by}. The work so far is kept.", by=by)
-        await self._engine.cancel(run_id)
-        _log.info("run stopped", run=run_id, ticket=run.ticket, by=by)
-        return await self._store.run(run_id)
-
-    async def retry_run(self, run_id: str) -> Receipt:
-        run = await self._store.run(run_id)
-        if not may_retry(run.status):
-            raise Conflict(f"Run {run_id} is {run.status}; only one that ended without a pull request can be retried.")
-        job = await self._store.job(run_id)
-        return await self.handle_ticket(job.ticket, trigger=run.trigger, options=job.options)
 
     def _refresh_soon(self) -> None:
         """Fetch while the run waits for its turn; the run itself meets and says what goes wrong.
 
         One fetch serves a whole storm of tickets: to start a program for each would slow the answers to the others.
         """
-        if time.monotonic() - self._refreshed_at < _REFRESH_EVERY_S:
+        names = self._repositories.names
+        if not names or time.monotonic() - self._refreshed_at < _REFRESH_EVERY_S:
             return
         self._refreshed_at = time.monotonic()
 
         async def refresh() -> None:
             try:
-                await self._hands.github.refresh()
+                await self._repositories.of(names[0]).refresh()
             except WorkFailed as error:
                 _log.warning("early fetch failed", error=error.message)
 
@@ -134,8 +113,8 @@ class TicketRunner(Runner):
     async def _reconcile(self) -> None:
         """A run that nobody works on any more must not look as if somebody did."""
         unfinished = await self._engine.unfinished()
-        for run_id in await self._store.active():
-            if run_id not in unfinished:
+        for run_id, work in await self._store.in_work():
+            if work not in unfinished:
                 _log.error("run without work", run=run_id)
                 error = "The service ended again and again while it worked on this run. Look at its log, then retry it."
                 await self._store.move(run_id, RunStatus.FAILED, error=error)

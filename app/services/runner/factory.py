@@ -8,13 +8,14 @@ from app.models import PipelineOptions
 from app.services.checks import make_checks
 from app.services.claude_code import ClaudeCode, make_claude_code
 from app.services.engine import Engine, get_engine, make_engine
-from app.services.github import make_github
+from app.services.github import make_repositories
 from app.services.github.forge import Forge
 from app.services.langfuse import make_langfuse
 from app.services.pipeline import Hands, get_hands, make_pipeline
 from app.services.runner.base import Runner
 from app.services.runner.client import TicketRunner
 from app.services.store import make_store
+from app.services.tracker import Tracker, get_tracker, make_tracker
 
 
 def make_runner(
@@ -22,35 +23,40 @@ def make_runner(
     *,
     claude_code: ClaudeCode | None = None,
     forge: Forge | None = None,
+    tracker: Tracker | None = None,
     lock_wait_s: float = 60.0,
 ) -> Runner:
     """A runner with a database connection, an engine and hands of its own, as the settings want them.
 
-    `claude_code` and `forge` take the place of those that the settings name. `lock_wait_s` is how long `start` waits
-    for another process that works on the same database.
+    `claude_code`, `forge` and `tracker` take the place of those that the settings name. `lock_wait_s` is how long
+    `start` waits for another process that works on the same database.
     """
     database = Database.of(settings)
     hands = Hands(
         store=make_store(database),
         claude_code=claude_code or make_claude_code(settings),
-        github=make_github(settings, forge=forge),
+        repositories=make_repositories(settings, forge=forge),
         checks=make_checks(settings),
         langfuse=make_langfuse(settings),
     )
-    return _together(settings, hands, make_engine(settings, database, lock_wait_s=lock_wait_s))
+    engine = make_engine(settings, database, lock_wait_s=lock_wait_s)
+    return _together(settings, hands, engine, tracker or make_tracker(settings))
 
 
 @lru_cache
 def get_runner() -> Runner:
     """The runner of this process."""
-    return _together(get_settings(), get_hands(), get_engine())
+    return _together(get_settings(), get_hands(), get_engine(), get_tracker())
 
 
-def _together(settings: Settings, hands: Hands, engine: Engine) -> Runner:
+def _together(settings: Settings, hands: Hands, engine: Engine, tracker: Tracker) -> Runner:
     options = PipelineOptions(
         review=settings.pipeline_review,
         lint=settings.pipeline_lint,
         tests=settings.pipeline_tests,
         dry_run=settings.dry_run,
     )
-    return TicketRunner(hands=hands, engine=engine, pipeline=make_pipeline(hands), options=options)
+    models = {settings.claude_model: settings.claude_model, **settings.claude_models}
+    return TicketRunner(
+        hands=hands, engine=engine, pipeline=make_pipeline(hands), tracker=tracker, options=options, models=models
+    )

@@ -3,7 +3,7 @@
 import asyncio
 from weakref import WeakValueDictionary
 
-from app.domain.run_state import has_ended
+from app.domain.naming import run_of_work
 from app.errors import Conflict, WorkFailed
 from app.logger import bind, get_logger
 from app.models import Job, RunStatus
@@ -11,28 +11,30 @@ from app.results import Outcome
 from app.services.engine.base import Steps, Workflow
 from app.services.langfuse.base import Langfuse
 from app.services.pipeline.base import Pipeline
-from app.services.store.base import Store
+from app.services.store.base import Enqueue, Store
 
 _log = get_logger(__name__)
 
+_AT_WORK = frozenset({RunStatus.QUEUED, RunStatus.RUNNING})
 _BROKEN = "auto-code met an error of its own; the log has it under this run. Retry the run; its work is kept."
 
 
-def run_workflow(*, store: Store, pipeline: Pipeline, langfuse: Langfuse) -> Workflow:
-    """The workflow that the engine runs for each queued run."""
+def run_workflow(*, store: Store, pipeline: Pipeline, langfuse: Langfuse, enqueue: Enqueue) -> Workflow:
+    """The workflow that the engine runs for each queued leg of a run. `enqueue` is for what its end begins."""
     tickets: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def workflow(run_id: str, steps: Steps) -> None:
+    async def workflow(work: str, steps: Steps) -> None:
+        run_id, leg = run_of_work(work)
         key = (await store.job(run_id)).ticket.key
         # A stopped run has ended for people, but its programs take a moment to go; the next one of the ticket uses the
         # same worktree and the same session.
         async with tickets.setdefault(key, asyncio.Lock()):
             job = await store.job(run_id)
-            if has_ended(job.status):
+            if job.leg != leg or job.status not in _AT_WORK:
                 return  # stopped while it waited, or the process died between saying the end and recording it
             bind(run=run_id, ticket=key)
             outcome = await _work_on(job, steps, store, pipeline)
-            if outcome is not None and await _end(job, outcome, store):
+            if outcome is not None and await _end(job, outcome, store, enqueue):
                 await langfuse.end(job, outcome)
 
     return workflow
@@ -42,7 +44,7 @@ async def _work_on(job: Job, steps: Steps, store: Store, pipeline: Pipeline) -> 
     """How the work ended; None when somebody stopped it."""
     try:
         await store.move(job.run_id, RunStatus.RUNNING)
-        _log.info("run started", trigger=job.trigger)
+        _log.info("run started", trigger=job.trigger, mode=job.mode, leg=job.leg)
         return await pipeline.execute(job, steps)
     except WorkFailed as failure:
         return Outcome(status=RunStatus.FAILED, sentence=failure.message)
@@ -53,13 +55,19 @@ async def _work_on(job: Job, steps: Steps, store: Store, pipeline: Pipeline) -> 
         return Outcome(status=RunStatus.FAILED, sentence=_BROKEN)
 
 
-async def _end(job: Job, outcome: Outcome, store: Store) -> bool:
-    """Say how the run ended; False when somebody stopped it before."""
-    failed = outcome.status is RunStatus.FAILED
-    told = {"error": outcome.sentence} if failed else {"outcome": outcome.sentence}
+async def _end(job: Job, outcome: Outcome, store: Store, enqueue: Enqueue) -> bool:
+    """Say how the run ended, or what it waits for; False when somebody stopped it before.
+
+    After a failure the queue is held: what people sent counted on what did not come about.
+    """
     try:
-        await store.move(job.run_id, outcome.status, **told)
+        if outcome.question is not None:
+            await store.ask(job.run_id, outcome.question)
+        elif outcome.status is RunStatus.FAILED:
+            await store.move(job.run_id, outcome.status, error=outcome.sentence)
+        else:
+            await store.move(job.run_id, outcome.status, outcome=outcome.sentence, enqueue=enqueue)
     except Conflict:
         return False
     _log.info("run ended", status=outcome.status, sentence=outcome.sentence)
-    return True
+    return outcome.question is None

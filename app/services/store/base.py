@@ -141,6 +141,18 @@ class Store(ABC):
     # Conversations
 
     @abstractmethod
+    async def keep_ticket(self, ticket: Ticket) -> None:
+        """Keep the newest text of a ticket, with or without a run of it."""
+
+    @abstractmethod
+    async def ticket(self, key: str) -> Ticket:
+        """The text that is known of a ticket. Raises NotFound."""
+
+    @abstractmethod
+    async def find_tickets(self, words: str, *, limit: int = 20) -> tuple[Ticket, ...]:
+        """Known tickets with all of these words in key or summary, those that changed last first."""
+
+    @abstractmethod
     async def conversation(self, ticket: str) -> Conversation:
         """Raises NotFound."""
 
@@ -199,6 +211,13 @@ class Store(ABC):
         """
 
     @abstractmethod
+    async def stop_run(self, run_id: str, *, outcome: str, by: str) -> str:
+        """End the run as idle and hold the queue; the return is the work that may still go on for it.
+
+        Raises NotFound, or Conflict when it has ended.
+        """
+
+    @abstractmethod
     async def remember_session(self, run_id: str, session_id: str) -> str:
         """The author's session of the run's conversation: the one that it has, else `session_id` from now on."""
 
@@ -245,6 +264,10 @@ class Store(ABC):
     @abstractmethod
     async def turn(self, run_id: str, name: str) -> Turn | None:
         """The finished turn of that name, if there is one."""
+
+    @abstractmethod
+    async def last_words(self, session_id: str) -> str:
+        """What the session said at the end of its newest finished turn; empty before the first."""
 
     @abstractmethod
     async def add_pull_request(self, run_id: str, pull_request: PullRequest) -> None:

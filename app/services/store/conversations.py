@@ -13,13 +13,14 @@ from app.models import (
     ConversationFilter,
     Decision,
     Job,
-    Message,
     PipelineOptions,
     PullRequest,
     RepositoryChanges,
+    RepositoryChoice,
     Request,
     Run,
     RunStatus,
+    Ticket,
 )
 from app.services.store import messages, questions, rows
 from app.services.store.payloads import without_null
@@ -41,16 +42,27 @@ def listed(connection: sa.Connection, wanted: ConversationFilter) -> tuple[Conve
     newest = sa.select(sa.func.max(runs.c.number)).group_by(runs.c.ticket)
     query = sa.select(conversations).join(runs, runs.c.ticket == conversations.c.ticket)
     query = query.where(runs.c.number.in_(newest)).order_by(conversations.c.updated_at.desc()).limit(wanted.limit)
-    for word in wanted.words.split():
-        like = f"%{word.translate(_WILD)}%"
-        key, summary = conversations.c.ticket, conversations.c.summary
-        query = query.where(sa.or_(key.ilike(like, escape="\\"), summary.ilike(like, escape="\\")))
+    query = query.where(*_holding(wanted.words))
     for column, value in (("status", wanted.status), ("mode", wanted.mode)):
         if value is not None:
             query = query.where(runs.c[column] == value)
     if wanted.by is not None:
         query = query.where(runs.c.request["by"].as_string() == wanted.by)
     return tuple(_assembled(connection, connection.execute(query).mappings().all()))
+
+
+def ticket(connection: sa.Connection, key: str) -> Ticket:
+    """What is known of a ticket. Raises NotFound."""
+    row = connection.execute(sa.select(conversations).where(conversations.c.ticket == key)).mappings().first()
+    if row is None:
+        raise NotFound(f"There is no ticket {key}.")
+    return rows.ticket_of(row)
+
+
+def find_tickets(connection: sa.Connection, words: str, limit: int) -> tuple[Ticket, ...]:
+    """Known tickets with all of these words."""
+    query = sa.select(conversations).where(*_holding(words)).order_by(conversations.c.updated_at.desc()).limit(limit)
+    return tuple(map(rows.ticket_of, connection.execute(query).mappings()))
 
 
 def job(connection: sa.Connection, run_id: str) -> Job:
@@ -60,18 +72,23 @@ def job(connection: sa.Connection, run_id: str) -> Job:
         raise NotFound(f"There is no run {run_id}.")
     mine = sa.select(conversations).where(conversations.c.ticket == row["ticket"])
     conversation = connection.execute(mine).mappings().one()
-    opened = connection.execute(sa.select(runs.c.pull_requests).where(runs.c.ticket == row["ticket"])).scalars()
+    of_ticket = connection.execute(
+        sa.select(runs.c.pull_requests, runs.c.request).where(runs.c.ticket == row["ticket"]).order_by(runs.c.number)
+    ).all()
+    request = Request.model_validate(row["request"])
+    if not request.repositories:
+        request = request.model_copy(update={"repositories": _last_chosen(each.request for each in of_ticket)})
     return Job(
         run_id=run_id,
         ticket=rows.ticket_of(conversation),
-        request=_request(row),
+        request=request,
         trigger=row["trigger"],
         options=PipelineOptions.model_validate(row["options"]),
         session_id=conversation["session_id"],
         status=row["status"],
         leg=row["leg"],
         decision=questions.decision(connection, row["ticket"], row["answering"]),
-        published=tuple(dict.fromkeys(each["repository"] for some in opened for each in some)),
+        published=tuple(dict.fromkeys(each["repository"] for run in of_ticket for each in run.pull_requests)),
     )
 
 
@@ -95,6 +112,13 @@ def changes_of(connection: sa.Connection, ticket: str) -> tuple[RepositoryChange
     return tuple(map(RepositoryChanges.model_validate, connection.execute(query).scalars()))
 
 
+def _holding(words: str) -> list[sa.ColumnElement[bool]]:
+    """That key or summary hold each of the words."""
+    likes = [f"%{word.translate(_WILD)}%" for word in words.split()]
+    columns = conversations.c.ticket, conversations.c.summary
+    return [sa.or_(*(column.ilike(like, escape="\\") for column in columns)) for like in likes]
+
+
 def _assembled(connection: sa.Connection, found: Sequence[sa.RowMapping]) -> list[Conversation]:
     keys = [row["ticket"] for row in found]
     query = sa.select(runs).where(runs.c.ticket.in_(keys)).order_by(runs.c.number)
@@ -111,7 +135,7 @@ def _conversation(connection: sa.Connection, row: sa.RowMapping, of_ticket: Sequ
         run=newest,
         request=_last_asked(of_ticket),
         waits_for=_waiting(connection, newest),
-        queue=_queue(connection, row["ticket"]),
+        queue=messages.queue(connection, row["ticket"]),
         pull_requests=_newest_by_url(each for run in of_ticket for each in run.pull_requests),
         cost_usd=round(sum(run.cost_usd for run in of_ticket), 6),
         updated_at=row["updated_at"],
@@ -131,13 +155,10 @@ def _waiting(connection: sa.Connection, run: Run) -> Decision | None:
     return questions.decision(connection, run.ticket, questions.open_of(connection, run.id))
 
 
-def _queue(connection: sa.Connection, ticket: str) -> tuple[Message, ...]:
-    return messages.queue(connection, ticket)
-
-
 def _newest_by_url(opened: Iterable[PullRequest]) -> tuple[PullRequest, ...]:
     return tuple({each.url: each for each in opened}.values())
 
 
-def _request(row: Mapping[str, Any] | sa.RowMapping) -> Request:
-    return Request.model_validate(row["request"])
+def _last_chosen(requests: Iterable[Mapping[str, Any]]) -> tuple[RepositoryChoice, ...]:
+    asked = [Request.model_validate(each).repositories for each in requests]
+    return next((chosen for chosen in reversed(asked) if chosen), ())

@@ -2,13 +2,12 @@
 
 import sqlalchemy as sa
 
-from app.domain.naming import work_id
 from app.errors import Conflict, NotFound
-from app.models import Answer, EventKind, Message, PipelineOptions, Receipt, Request, RunStatus, Trigger
+from app.models import Answer, EventKind, Message, PipelineOptions, Receipt, Request, Trigger
 from app.services.store import claims, moves, questions, rows
 from app.services.store.base import Claim, Enqueue
 from app.services.store.payloads import without_null
-from app.services.store.tables import messages, runs
+from app.services.store.tables import messages
 
 _QUEUED, _DELIVERED, _WITHDRAWN = "queued", "delivered", "withdrawn"
 
@@ -63,10 +62,8 @@ def send_now(connection: sa.Connection, message_id: str, enqueue: Enqueue, by: s
     connection.execute(sa.update(messages).where(messages.c.id == message_id).values(position=place))
     stopped = None
     if (active := claims.active_run(connection, ticket)) is not None:
-        leg = connection.execute(sa.select(runs.c.leg).where(runs.c.id == active)).scalar_one()
         outcome = f"Interrupted by {by}, who had something to say first. The work so far is kept."
-        moves.move(connection, active, RunStatus.IDLE, outcome=outcome, by=by)
-        stopped = work_id(active, leg)
+        stopped = moves.stop(connection, active, outcome=outcome, by=by)
     advance(connection, ticket, enqueue)
     return ticket, stopped
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from app.domain.naming import work_id
 from app.domain.run_state import has_ended, may_move
 from app.errors import Conflict
 from app.models import EventKind, Run, RunStatus, StageStatus
@@ -36,6 +37,16 @@ def move(
     rows.append(connection, run_id, EventKind.RUN_STATUS, {k: v for k, v in payload.items() if v is not None})
     rows.touch(connection, run.ticket)
     return True
+
+
+def stop(connection: sa.Connection, run_id: str, *, outcome: str, by: str) -> str:
+    """End the run as idle; the return is the work that may still go on for it. Raises NotFound or Conflict."""
+    run = rows.lock_run(connection, run_id)
+    if has_ended(run.status):
+        raise Conflict(f"Run {run_id} has ended ({run.status}); there is nothing to stop.")
+    leg = connection.execute(sa.select(runs.c.leg).where(runs.c.id == run_id)).scalar_one()
+    move(connection, run_id, RunStatus.IDLE, outcome=outcome, by=by)
+    return work_id(run_id, leg)
 
 
 def _times(run: Run, to: RunStatus) -> dict[str, Any]:

@@ -53,8 +53,7 @@ def answer(connection: sa.Connection, ticket: str, question_id: str, said: Answe
     kept = without_null(said.model_dump(mode="json"))
     values = {"answer": kept, "answered_at": rows.now()}
     connection.execute(sa.update(questions).where(_is(ticket, question_id)).values(**values))
-    told = {"question": decision.question.model_dump(mode="json"), **kept}
-    rows.append(connection, run.id, EventKind.ANSWERED, without_null(told))
+    rows.append(connection, run.id, EventKind.ANSWERED, {"question": question_id, **kept})
     if decision.question.plan is not None and said.approved:
         run_id = _follow_plan(connection, run, question_id, said, enqueue)
     else:

@@ -26,6 +26,7 @@ from app.models import (
     RunStatus,
     StageName,
     StageStatus,
+    Ticket,
 )
 from app.results import Turn
 from app.services.store import claims, conversations, events, messages, moves, questions, rows, tables, turns
@@ -87,6 +88,15 @@ class SqlStore(Store):
 
     async def decisions(self, ticket: str) -> tuple[Decision, ...]:
         return await self._read(lambda connection: questions.decisions(connection, ticket))
+
+    async def keep_ticket(self, ticket: Ticket) -> None:
+        await self._write(lambda connection: claims.keep_ticket(connection, ticket))
+
+    async def ticket(self, key: str) -> Ticket:
+        return await self._read(lambda connection: conversations.ticket(connection, key))
+
+    async def find_tickets(self, words: str, *, limit: int = 20) -> tuple[Ticket, ...]:
+        return await self._read(lambda connection: conversations.find_tickets(connection, words, limit))
 
     async def conversation(self, ticket: str) -> Conversation:
         return await self._read(lambda connection: conversations.read(connection, ticket))
@@ -150,6 +160,9 @@ class SqlStore(Store):
 
         return await self._tell(run_id, body, everywhere=True)
 
+    async def stop_run(self, run_id: str, *, outcome: str, by: str) -> str:
+        return await self._tell(run_id, lambda each: moves.stop(each, run_id, outcome=outcome, by=by), everywhere=True)
+
     async def remember_session(self, run_id: str, session_id: str) -> str:
         return await self._patient(self._write, lambda each: turns.remember_session(each, run_id, session_id))
 
@@ -192,6 +205,9 @@ class SqlStore(Store):
 
     async def turn(self, run_id: str, name: str) -> Turn | None:
         return await self._patient(self._read, lambda connection: turns.read(connection, run_id, name))
+
+    async def last_words(self, session_id: str) -> str:
+        return await self._patient(self._read, lambda connection: turns.last_words(connection, session_id))
 
     async def add_pull_request(self, run_id: str, pull_request: PullRequest) -> None:
         def body(connection: sa.Connection) -> None:

@@ -52,7 +52,7 @@ runs = sa.Table(
     sa.Column("mode", sa.Text, nullable=False),
     sa.Column("trigger", sa.Text, nullable=False),
     sa.Column("options", sa.JSON, nullable=False),
-    sa.Column("request", sa.JSON, nullable=False, server_default="{}"),
+    sa.Column("request", sa.JSON),
     # Each answer of people begins another leg; `answering` is the question that the leg goes on from.
     sa.Column("leg", sa.Integer, nullable=False, server_default="1"),
     sa.Column("answering", sa.Text),

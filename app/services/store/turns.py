@@ -35,6 +35,13 @@ def read(connection: sa.Connection, run_id: str, name: str) -> Turn | None:
     return None if found is None else Turn.model_validate(found)
 
 
+def last_words(connection: sa.Connection, session_id: str) -> str:
+    """What the session said at the end of its newest finished turn."""
+    query = sa.select(turns.c.result).where(turns.c.session_id == session_id).order_by(turns.c.at.desc())
+    found = connection.execute(query.limit(1)).scalar()
+    return "" if found is None else str(found["text"])
+
+
 def remember_session(connection: sa.Connection, run_id: str, session_id: str) -> str:
     """The session of the run's conversation: the one that it has, else `session_id` from now on."""
     mine = conversations.c.ticket == rows.lock_run(connection, run_id).ticket

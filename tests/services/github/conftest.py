@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.results import Changes
 from app.services.github.client import GitHubClient
 from app.services.github.mock_client import OfflineForge
 from tests.fakes.repositories import PLAIN_GIT, Repositories, git
@@ -47,7 +48,7 @@ class Bench:
 
     def client(self, **changes: Any) -> GitHubClient:
         facts: dict[str, Any] = {
-            "workspace_dir": self.workspace_dir,
+            "root": self.workspace_dir,
             "base_branch": "main",
             "forge": self.forge,
             "operator": self.operator,
@@ -80,10 +81,15 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path, far)
 
 
+def paths(changes: Changes) -> tuple[str, ...]:
+    """The names of the files that changed."""
+    return tuple(file.path for file in changes.files)
+
+
 def listing(directory: Path) -> set[str]:
     """Files of a directory tree, `.git` left out."""
     found = (path.relative_to(directory) for path in directory.rglob("*") if path.is_file() or path.is_symlink())
     return {str(path) for path in found if path.parts[0] != ".git"}
 
 
-__all__ = ["BRANCH", "PLAIN_GIT", "REPOSITORY", "SEED", "Bench", "listing"]
+__all__ = ["BRANCH", "PLAIN_GIT", "REPOSITORY", "SEED", "Bench", "listing", "paths"]

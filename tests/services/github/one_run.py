@@ -26,7 +26,7 @@ def main(workspace_dir: str, url: str, path: str) -> None:
     """Do it, and let the programs that it starts know whom to kill."""
     operator = {"PATH": path, "HOME": workspace_dir, "GIT_CONFIG_NOSYSTEM": "1", "SERVICE_PID": str(os.getpid())}
     client = GitHubClient(
-        workspace_dir=Path(workspace_dir), base_branch="main", forge=OfflineForge(), operator=operator, repo_url=url
+        root=Path(workspace_dir), base_branch="main", forge=OfflineForge(), operator=operator, repo_url=url
     )
     asyncio.run(one_run(client))
 

@@ -13,7 +13,7 @@ import pytest
 from app.errors import WorkFailed
 from app.process import operator_environment, run
 from tests.fakes.repositories import git
-from tests.services.github.conftest import BRANCH, REPOSITORY, SEED, Bench, listing
+from tests.services.github.conftest import BRANCH, REPOSITORY, SEED, Bench, listing, paths
 from tests.services.github.one_run import one_run
 
 _COMMANDS = 24
@@ -119,7 +119,7 @@ async def test_work_is_still_in_the_worktree_after(bench: Bench, debris: Callabl
     await client.start()
     workspace = await client.prepare(BRANCH)
 
-    assert (await client.changes(workspace)).files == ("new.txt",)
+    assert paths(await client.changes(workspace)) == ("new.txt",)
     assert listing(bench.worktree) == {*SEED, "new.txt"}
     assert bench.in_worktree("status", "--short") == "?? new.txt"
     assert bench.in_worktree("branch", "--show-current") == BRANCH
@@ -134,7 +134,7 @@ async def test_a_lost_index_loses_no_tracked_file_that_is_ignored_now(bench: Ben
     workspace = await client.prepare(BRANCH)
     a_lost_index(bench)
 
-    assert (await client.changes(workspace)).files == ()
+    assert paths(await client.changes(workspace)) == ()
 
 
 def _half_checked_out(bench: Bench, tree: str) -> None:

@@ -21,6 +21,7 @@ from tests.fakes.repositories import git
 from tests.services.github.conftest import BRANCH, REPOSITORY, SEED
 
 URL = f"https://github.com/{REPOSITORY}.git"
+GADGETS = "octo/gadgets"
 BASIC = base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode()
 
 _LOGGING_GIT = """#!/bin/sh
@@ -56,7 +57,7 @@ class Machine:
         empty = self.root / "workspace/.empty"
         forge = GhForge(operator=operator, token=token, directory=empty, config_dir=self.root / "unused")
         facts: dict[str, Any] = {
-            "workspace_dir": self.root / "workspace",
+            "root": self.root / "workspace",
             "base_branch": "main",
             "forge": forge,
             "operator": operator,
@@ -78,8 +79,8 @@ class Machine:
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[Machine]:
     server = GitServer(tmp_path / "far")
-    server.create(REPOSITORY, SEED)
-    with server, GitHubApi({REPOSITORY: server.path(REPOSITORY)}, socket=tmp_path / "gh.sock") as api:
+    bare = {name: server.create(name, SEED) for name in (REPOSITORY, GADGETS)}
+    with server, GitHubApi(bare, socket=tmp_path / "gh.sock") as api:
         server.write_git_config(tmp_path / "gitconfig")
         api.write_gh_config(tmp_path / "gh")
         yield Machine(tmp_path, server, api)
@@ -203,6 +204,32 @@ async def test_a_second_call_updates_the_pull_request(machine: Machine) -> None:
     assert first.number == again.number == same.number
     assert again.draft
     assert len(machine.api.requests) == requests + 1
+
+
+async def test_a_ticket_has_a_pull_request_of_its_own_in_each_repository(machine: Machine) -> None:
+    client = machine.client()
+    other = machine.client(root=machine.root / "other", repo_url=f"https://github.com/{GADGETS}.git")
+
+    for each in (client, other):
+        await each.open_pull_request(await machine.pushed(each), title="PROJ-1: Widgets", body="Why.", draft=True)
+
+    urls = [pull.url for name in (REPOSITORY, GADGETS) for pull in machine.api[name].pulls]
+    assert urls == [f"https://github.com/{REPOSITORY}/pull/1", f"https://github.com/{GADGETS}/pull/1"]
+    assert machine.server.file(GADGETS, BRANCH, "new.txt") == "1\n"
+
+
+async def test_another_base_than_before_is_given_to_the_pull_request(machine: Machine) -> None:
+    machine.server.commit_as_human(REPOSITORY, "release/2", {"released.txt": "1\n"}, "Release")
+    client = machine.client()
+    workspace = await machine.pushed(client)
+    await client.open_pull_request(workspace, title="PROJ-1: Widgets", body="One.", draft=True)
+
+    workspace = await client.prepare(BRANCH, base="release/2")
+    await client.open_pull_request(workspace, title="PROJ-1: Widgets", body="One.", draft=True)
+
+    [pull] = machine.api[REPOSITORY].pulls
+    assert (pull.base, pull.body) == ("release/2", "One.")
+    assert await client.branches() == ("main", "release/2")
 
 
 async def test_a_closed_pull_request_and_that_of_a_fork_are_not_taken(machine: Machine) -> None:

@@ -60,7 +60,8 @@ def scripted(tmp_path: Path) -> Scripted:
 
 def _pull(repository: str | None) -> dict[str, Any]:
     head = {"ref": BRANCH, "repo": {"full_name": repository} if repository else None}
-    return {"number": 7, "title": "T", "body": None, "html_url": "https://github.com/octo/widgets/pull/7", "head": head}
+    url = "https://github.com/octo/widgets/pull/7"
+    return {"number": 7, "title": "T", "body": None, "html_url": url, "head": head, "base": {"ref": "main"}}
 
 
 @pytest.mark.parametrize(

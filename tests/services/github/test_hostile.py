@@ -8,7 +8,7 @@ import pytest
 
 from app.services.github.client import GitHubClient
 from tests.fakes.repositories import git
-from tests.services.github.conftest import BRANCH, REPOSITORY, Bench
+from tests.services.github.conftest import BRANCH, REPOSITORY, Bench, paths
 
 Plant = Callable[[Bench, Path], None]
 
@@ -264,7 +264,7 @@ async def test_an_embedded_repository_is_published_as_plain_files(bench: Bench, 
     commit = await client.commit(workspace, "PROJ-1: Scaffold")
 
     files = [f"app/scaffold/{name}" for name in (".gitignore", "inner/x.txt", "link", "main.py")]
-    assert first.files == tuple(files)
+    assert paths(first) == tuple(files)
     assert commit
     assert "app/scaffold/second.py" in bench.in_clone("ls-tree", "-r", "--name-only", commit)
     assert "160000" not in bench.in_clone("ls-tree", "-r", commit)

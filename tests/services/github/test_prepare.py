@@ -10,7 +10,7 @@ from app.errors import WorkFailed
 from app.results import Workspace
 from app.services.github.locks import FileLock
 from tests.fakes.repositories import git
-from tests.services.github.conftest import BRANCH, REPOSITORY, SEED, Bench, listing
+from tests.services.github.conftest import BRANCH, REPOSITORY, SEED, Bench, listing, paths
 
 
 async def test_a_new_branch_starts_from_the_base_at_the_forge(bench: Bench) -> None:
@@ -204,7 +204,7 @@ async def test_a_workspace_survives_json(bench: Bench) -> None:
 
     other = type(workspace).model_validate(json.loads(workspace.model_dump_json()))
 
-    assert (await bench.client().changes(other)).files == ("new.txt",)
+    assert paths(await bench.client().changes(other)) == ("new.txt",)
 
 
 async def test_a_branch_is_prepared_by_one_at_a_time(bench: Bench) -> None:

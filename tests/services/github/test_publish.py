@@ -8,7 +8,7 @@ import pytest
 from app.errors import BranchMoved, TemporarilyFailed, WorkFailed
 from app.services.github.git import AUTHOR
 from tests.fakes.repositories import git
-from tests.services.github.conftest import BRANCH, REPOSITORY, Bench
+from tests.services.github.conftest import BRANCH, REPOSITORY, Bench, paths
 
 
 async def test_changes_hold_new_files_and_no_ignored_ones(bench: Bench) -> None:
@@ -21,7 +21,7 @@ async def test_changes_hold_new_files_and_no_ignored_ones(bench: Bench) -> None:
 
     changes = await client.changes(workspace)
 
-    assert changes.files == ("README.md", "new.txt", "src/widget.py")
+    assert paths(changes) == ("README.md", "new.txt", "src/widget.py")
     assert "+brand new" in changes.patch
     assert "-size = 1" in changes.patch
     assert "noise" not in changes.patch
@@ -33,7 +33,7 @@ async def test_an_untouched_worktree_has_no_changes(bench: Bench) -> None:
 
     changes = await client.changes(await client.prepare(BRANCH))
 
-    assert (changes.files, changes.patch, changes.unpublished) == ((), "", False)
+    assert (paths(changes), changes.patch, changes.unpublished) == ((), "", False)
 
 
 async def test_what_is_at_the_forge_is_a_change_but_not_unpublished(bench: Bench) -> None:
@@ -42,7 +42,7 @@ async def test_what_is_at_the_forge_is_a_change_but_not_unpublished(bench: Bench
 
     changes = await client.changes(await client.prepare(BRANCH))
 
-    assert changes.files == ("theirs.txt",)
+    assert paths(changes) == ("theirs.txt",)
     assert not changes.unpublished
 
 
@@ -70,7 +70,7 @@ async def test_files_keep_names_that_are_no_utf8_and_modes(bench: Bench) -> None
 
     assert commit
     changes = await client.changes(workspace)
-    assert changes.files == ("link", "näme with space.sh", "��")
+    assert paths(changes) == ("link", "näme with space.sh", "��")
     assert changes.model_dump_json()
     modes = bench.in_clone("ls-tree", commit)
     assert re.search(r"^100755 .* space.sh\"$", modes, re.MULTILINE)

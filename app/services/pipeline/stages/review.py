@@ -3,17 +3,20 @@
 from app.domain.verdicts import parse_verdict
 from app.models import StageName, StageStatus
 from app.prompts.ticket_prompts import build_fix_prompt, build_review_prompt
-from app.results import Changes, GateReport, Workspace
+from app.results import GateReport
 from app.services.claude_code.base import SessionRef
-from app.services.pipeline.context import Context
+from app.services.pipeline.bench import Bench
 
 
-async def review(context: Context, workspace: Workspace, session: SessionRef, changes: Changes) -> GateReport:
+async def review(bench: Bench) -> GateReport:
     """The review's verdict, fixed once where it found something."""
-    reviewer = SessionRef(id=context.id_of("reviewer"), directory=workspace.directory)
+    context, session = bench.context, bench.session
+    reviewer = SessionRef(id=context.id_of("reviewer"), directory=session.directory, others=session.others)
 
     async def ask() -> str:
-        return build_review_prompt(context.job.ticket, changes)
+        changes = await context.hands.store.changes(context.job.ticket.key)
+        places = {each.repository: str(each.directory) for each in bench.workspaces}
+        return build_review_prompt(context.job.ticket, [each for each in changes if each.repository in places], places)
 
     async with context.stage(StageName.REVIEW) as end:
         turn = await context.reviewer_turn("review", reviewer, ask, beside=session.id)

@@ -3,20 +3,22 @@
 A pass is worth only the code that it saw: after a fix, every gate that passed before is run again.
 """
 
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.domain.workflow_file import parse
 from app.errors import InvalidInput
-from app.models import EventKind, PipelineOptions, StageName, StageStatus
+from app.models import EventKind, StageName, StageStatus
 from app.prompts.ticket_prompts import build_check_fix_prompt
 from app.results import CheckOutcome, CheckResult, Commands, GateReport, Turn, Workspace
-from app.services.checks.base import Checks
-from app.services.claude_code.base import SessionRef
-from app.services.pipeline.context import Context, StageEnd
+from app.services.pipeline.bench import Bench
+from app.services.pipeline.context import StageEnd
 
 _MOST_FIXES = 3
+
+_SEVERITY = (StageStatus.SKIPPED, StageStatus.PASSED, StageStatus.WARNED, StageStatus.FAILED)
 
 Run = Callable[[Path, Commands], Awaitable[CheckResult]]
 
@@ -24,10 +26,12 @@ Run = Callable[[Path, Commands], Awaitable[CheckResult]]
 @dataclass
 class _Gate:
     name: StageName
+    workspace: Workspace
+    commands: Commands
     run: Run
     most_fixes: int
     passed_edition: int | None = None
-    visits: int = 0
+    visit: int = 0
     checks: int = 0
     fixes: int = 0
     is_unchecked: bool = True
@@ -46,111 +50,135 @@ class _Gate:
         return self.last.outcome is not CheckOutcome.PASSED
 
 
-async def verify(context: Context, workspace: Workspace, session: SessionRef) -> list[GateReport]:
-    """A report of each gate that the run's options ask for, in order."""
-    gates = _gates(context.hands.checks, context.job.options)
-    if not gates:
+async def verify(bench: Bench, workspaces: Sequence[Workspace]) -> list[GateReport]:
+    """A report of each gate that the run's options ask for, in order, for each of the workspaces."""
+    options = bench.context.job.options
+    if not options.lint and not options.tests:
         return []
-    commands = await context.steps.run("commands", lambda: _commands(context, workspace), Commands)
-    edition = 0  # counts the author's fixes: what passed in an earlier edition must pass again
-    while (gate := _next(gates, edition)) is not None:
-        if gate.last.outcome is not CheckOutcome.FAILED:
-            gate.visits += 1
-            await context.hands.store.stage_started(context.job.run_id, gate.name, visit=gate.visits)
-        await _check(context, gate, workspace, commands, edition)
-        if gate.last.outcome is CheckOutcome.FAILED and not gate.settled:
-            await _fix(context, gate, session)
-            edition += 1
-            continue
-        await _end_visit(context, gate)
-        if gate.name is StageName.SETUP and gate.last.outcome in {CheckOutcome.FAILED, CheckOutcome.UNAVAILABLE}:
-            await _skip_what_needs(gate, gates, context)
-    return [_report(gate) for gate in gates]
+    return await _Gates(bench, [gate for each in workspaces for gate in await _gates(bench, each)]).pass_all()
 
 
-def _gates(checks: Checks, options: PipelineOptions) -> list[_Gate]:
-    wanted = [
-        # Dependencies that do not install are rarely the author's doing: one try.
-        _Gate(StageName.SETUP, checks.run_setup, most_fixes=1) if options.lint or options.tests else None,
-        _Gate(StageName.LINT, checks.run_lint, most_fixes=_MOST_FIXES) if options.lint else None,
-        _Gate(StageName.TESTS, checks.run_tests, most_fixes=_MOST_FIXES) if options.tests else None,
-    ]
-    return [gate for gate in wanted if gate is not None]
+async def _gates(bench: Bench, workspace: Workspace) -> list[_Gate]:
+    checks, options = bench.context.hands.checks, bench.context.job.options
+    name = f"commands{bench.label(workspace)}"
+    commands = await bench.context.steps.run(name, lambda: _commands(bench, workspace), Commands)
+    # Dependencies that do not install are rarely the author's doing: one try.
+    gates = [_Gate(StageName.SETUP, workspace, commands, checks.run_setup, most_fixes=1)]
+    if options.lint:
+        gates.append(_Gate(StageName.LINT, workspace, commands, checks.run_lint, most_fixes=_MOST_FIXES))
+    if options.tests:
+        gates.append(_Gate(StageName.TESTS, workspace, commands, checks.run_tests, most_fixes=_MOST_FIXES))
+    return gates
 
 
-def _next(gates: list[_Gate], edition: int) -> _Gate | None:
-    for gate in gates:
-        stale = gate.passed_edition != edition and not (
-            gate.name is StageName.SETUP and gate.passed_edition is not None
-        )
-        if not gate.settled and stale:
-            return gate
-    return None
-
-
-async def _commands(context: Context, workspace: Workspace) -> Commands:
+async def _commands(bench: Bench, workspace: Workspace) -> Commands:
     """The repository's own, from its base branch: the branch that the agent writes could name others."""
-    text = await context.hands.github.read(workspace, "WORKFLOW.md")
+    text = await bench.github(workspace).read(workspace, "WORKFLOW.md")
     try:
         return parse(text or "").front
     except InvalidInput as error:
-        await context.emit(EventKind.NOTICE, {"text": f"WORKFLOW.md is not used: {error.message}"})
+        await bench.context.emit(EventKind.NOTICE, {"text": f"WORKFLOW.md is not used: {error.message}"})
         return Commands()
 
 
-async def _check(context: Context, gate: _Gate, workspace: Workspace, commands: Commands, edition: int) -> None:
-    gate.checks += 1
-    number = gate.checks
+class _Gates:
+    """All gates of a run. `edition` counts the author's fixes: what passed in an earlier one must pass again."""
 
-    async def body() -> CheckResult:
-        result = await gate.run(workspace.directory, commands)
-        told = {"gate": gate.name, "round": number, **result.model_dump(mode="json")}
-        await context.hands.store.append(context.job.run_id, EventKind.GATE_CHECKED, told, once=f"{gate.name}#{number}")
-        return result
+    def __init__(self, bench: Bench, gates: list[_Gate]) -> None:
+        self._bench = bench
+        self._context = bench.context
+        self._gates = gates
+        self._edition = 0
+        self._visits: Counter[StageName] = Counter()
 
-    gate.last = await context.steps.run(f"{gate.name} {number}", body, CheckResult)
-    gate.is_unchecked = False
-    gate.duration_s += gate.last.duration_s
-    if gate.last.outcome is CheckOutcome.PASSED:
-        gate.passed_edition = edition
+    async def pass_all(self) -> list[GateReport]:
+        while (gate := self._next()) is not None:
+            if gate.last.outcome is not CheckOutcome.FAILED:
+                await self._begin_visit(gate)
+            await self._check(gate)
+            if gate.last.outcome is CheckOutcome.FAILED and not gate.settled:
+                await self._fix(gate)
+                continue
+            await self._end_visit(gate)
+            if gate.name is StageName.SETUP and gate.last.outcome in {CheckOutcome.FAILED, CheckOutcome.UNAVAILABLE}:
+                await self._skip_what_needs(gate)
+        return [self._report(gate) for gate in self._gates]
 
+    def _next(self) -> _Gate | None:
+        for gate in self._gates:
+            stale = gate.passed_edition != self._edition and not (
+                gate.name is StageName.SETUP and gate.passed_edition is not None
+            )
+            if not gate.settled and stale:
+                return gate
+        return None
 
-async def _fix(context: Context, gate: _Gate, session: SessionRef) -> None:
-    gate.fixes += 1
+    async def _begin_visit(self, gate: _Gate) -> None:
+        self._visits[gate.name] += 1
+        gate.visit = self._visits[gate.name]
+        await self._context.hands.store.stage_started(self._context.job.run_id, gate.name, visit=gate.visit)
 
-    async def prompt() -> str:
-        return build_check_fix_prompt(gate.name, gate.last, attempt=gate.fixes, most=gate.most_fixes)
+    async def _check(self, gate: _Gate) -> None:
+        gate.checks += 1
+        name, number = f"{gate.name}{self._bench.label(gate.workspace)}", gate.checks
 
-    gate.spent.append(await context.author_turn(f"fix {gate.name} {gate.fixes}", session, prompt))
-    gate.is_unchecked = True
+        async def body() -> CheckResult:
+            result = await gate.run(gate.workspace.directory, gate.commands)
+            told = {"gate": gate.name, "round": number, "repository": gate.workspace.repository}
+            told |= result.model_dump(mode="json")
+            store, run_id = self._context.hands.store, self._context.job.run_id
+            await store.append(run_id, EventKind.GATE_CHECKED, told, once=f"{name}#{number}")
+            return result
 
+        gate.last = await self._context.steps.run(f"{name} {number}", body, CheckResult)
+        gate.is_unchecked = False
+        gate.duration_s += gate.last.duration_s
+        if gate.last.outcome is CheckOutcome.PASSED:
+            gate.passed_edition = self._edition
 
-async def _end_visit(context: Context, gate: _Gate) -> None:
-    status, found = _end_of(gate)
-    await context.end_stage(gate.name, StageEnd(status, found, gate.fixes), visit=gate.visits)
+    async def _fix(self, gate: _Gate) -> None:
+        gate.fixes += 1
+        self._edition += 1
+        label = self._bench.label(gate.workspace)
 
+        async def words() -> str:
+            gate_name = f"{gate.name}{f' in{label}' if label else ''}"
+            return build_check_fix_prompt(gate_name, gate.last, attempt=gate.fixes, most=gate.most_fixes)
 
-async def _skip_what_needs(setup: _Gate, gates: list[_Gate], context: Context) -> None:
-    """What depends on a setup that is not there says so, instead of failing for a reason that is not its own."""
-    for gate in gates:
-        if gate is not setup:
-            gate.is_unchecked, gate.visits = False, 1
-            gate.last = CheckResult(outcome=CheckOutcome.UNAVAILABLE, output="Not run: setup failed.")
-            await context.hands.store.stage_started(context.job.run_id, gate.name)
-            await _end_visit(context, gate)
+        name = f"fix {gate.name}{label} {gate.fixes}"
+        gate.spent.append(await self._context.author_turn(name, self._bench.session, words))
+        gate.is_unchecked = True
 
+    async def _end_visit(self, gate: _Gate) -> None:
+        """A stage is as good as its worst repository, and says what was found there."""
+        alike = [each for each in self._gates if each.name is gate.name and not each.is_unchecked]
+        worst = max(alike, key=lambda each: _SEVERITY.index(_end_of(each)[0]))
+        (status, found), fixes = _end_of(worst), sum(each.fixes for each in alike)
+        label = self._bench.label(worst.workspace).strip()
+        summary = f"{label}: {found}" if label else found
+        await self._context.end_stage(gate.name, StageEnd(status, summary, fixes), visit=gate.visit)
 
-def _report(gate: _Gate) -> GateReport:
-    status, found = _end_of(gate)
-    return GateReport(
-        gate=gate.name,
-        status=status,
-        found=found,
-        rounds=gate.fixes,
-        duration_s=gate.duration_s + sum(turn.duration_s for turn in gate.spent),
-        turns=sum(turn.turns for turn in gate.spent),
-        cost_usd=sum(turn.cost_usd for turn in gate.spent),
-    )
+    async def _skip_what_needs(self, setup: _Gate) -> None:
+        """What depends on a setup that is not there says so, instead of failing for a reason that is not its own."""
+        for gate in self._gates:
+            if gate is not setup and gate.workspace == setup.workspace:
+                gate.is_unchecked = False
+                gate.last = CheckResult(outcome=CheckOutcome.UNAVAILABLE, output="Not run: setup failed.")
+                await self._begin_visit(gate)
+                await self._end_visit(gate)
+
+    def _report(self, gate: _Gate) -> GateReport:
+        status, found = _end_of(gate)
+        return GateReport(
+            gate=gate.name,
+            repository=gate.workspace.repository,
+            status=status,
+            found=found,
+            rounds=gate.fixes,
+            duration_s=gate.duration_s + sum(turn.duration_s for turn in gate.spent),
+            turns=sum(turn.turns for turn in gate.spent),
+            cost_usd=sum(turn.cost_usd for turn in gate.spent),
+        )
 
 
 def _end_of(gate: _Gate) -> tuple[StageStatus, str]:

@@ -1,31 +1,54 @@
-"""A worktree for the run, and the author's process opened beside it."""
+"""A worktree for each repository of the run, and the author's process opened beside them."""
 
 import asyncio
 from pathlib import Path
 
 from app.domain.naming import branch_of
-from app.models import StageName
+from app.errors import WorkFailed
+from app.models import RepositoryChoice, StageName
 from app.results import Workspace
 from app.services.claude_code.base import SessionRef
+from app.services.pipeline.bench import Bench
 from app.services.pipeline.context import Context
 
 
-async def prepare(context: Context) -> tuple[Workspace, SessionRef]:
-    """The worktree, and the author's session in it."""
+async def prepare(context: Context) -> Bench:
+    """The worktrees, and the author's session in them."""
     async with context.stage(StageName.WORKSPACE) as end:
         session_id = await context.steps.run("session", lambda: _session_id(context), str)
 
-        async def occupied(directory: Path) -> None:
-            # The CLI starts while git checks the files out; the first turn waits for it, nobody else.
-            session = SessionRef(id=session_id, directory=directory)
-            context.warming = asyncio.create_task(context.hands.claude_code.warm(session))
+        async def body() -> tuple[Workspace, ...]:
+            return await _prepared(context, session_id)
 
-        async def body() -> Workspace:
-            return await context.hands.github.prepare(branch_of(context.job.ticket.key), occupied=occupied)
+        workspaces = await context.steps.run("workspace", body, tuple[Workspace, ...])
+        end.summary = "; ".join(f"{each.branch} from {each.base} at {each.base_commit[:8]}" for each in workspaces)
+        first, *others = (workspace.directory for workspace in workspaces)
+        session = SessionRef(id=session_id, directory=first, others=tuple(others))
+        return Bench(context=context, workspaces=workspaces, session=session)
 
-        workspace = await context.steps.run("workspace", body, Workspace)
-        end.summary = f"{workspace.branch} from {workspace.base} at {workspace.base_commit[:8]}"
-        return workspace, SessionRef(id=session_id, directory=workspace.directory)
+
+async def _prepared(context: Context, session_id: str) -> tuple[Workspace, ...]:
+    async def occupied(directory: Path) -> None:
+        # The CLI starts while git checks the files out; the first turn waits for it, nobody else.
+        session = SessionRef(id=session_id, directory=directory)
+        context.warming = asyncio.create_task(context.hands.claude_code.warm(session))
+
+    async def one(place: int, choice: RepositoryChoice) -> Workspace:
+        repository = context.hands.repositories.of(choice.name)
+        branch = branch_of(context.job.ticket.key)
+        return await repository.prepare(branch, base=choice.base, occupied=occupied if place == 0 else None)
+
+    return tuple(await asyncio.gather(*(one(*each) for each in enumerate(_chosen(context)))))
+
+
+def _chosen(context: Context) -> tuple[RepositoryChoice, ...]:
+    repositories = context.hands.repositories
+    if context.job.request.repositories:
+        return context.job.request.repositories
+    if not repositories.names:
+        raise WorkFailed("There is no repository to work on. Set REPO_URL, then retry the run.")
+    default = repositories.names[0]
+    return (RepositoryChoice(name=default, base=repositories.base_of(default)),)
 
 
 async def _session_id(context: Context) -> str:

@@ -11,11 +11,12 @@ export function patch(fragments) {
   const roots = fragments.flatMap(parse);
   const latest = new Map(roots.map((root, index) => [root.id, index]));
   const arrived = [];
+  const heads = new Map(); // by container: the last of what this batch put at its start, so that its order holds
   roots.forEach((root, index) => {
     const old = document.getElementById(root.id);
     // One that is replaced again in this very batch need not be drawn. An absent one must, to hold its place.
     if (old && latest.get(root.id) > index) return;
-    const change = old ? replace(old, root) : insert(root);
+    const change = old ? replace(old, root) : insert(root, heads);
     if (change) arrived.push(change);
   });
   return arrived;
@@ -43,11 +44,15 @@ function parse(html) {
   return [...template.content.children].filter((root) => root.id);
 }
 
-function insert(root) {
+function insert(root, heads) {
   const into = root.dataset.into && document.querySelector(root.dataset.into);
   if (!into) return null;
-  if (root.dataset.at === 'start') into.insertBefore(root, into.querySelector(':scope > :not([data-earlier])'));
-  else into.append(root);
+  if (root.dataset.at !== 'start') {
+    into.append(root);
+  } else {
+    into.insertBefore(root, heads.has(into) ? heads.get(into).nextSibling : into.firstChild);
+    heads.set(into, root);
+  }
   window.htmx?.process(root);
   return { element: root, old: null, into };
 }
@@ -55,7 +60,7 @@ function insert(root) {
 function replace(old, fresh) {
   keepDetails(old, fresh);
   const typing = typedField(old);
-  const counterpart = typing && counterpartOf(typing, fresh);
+  const counterpart = typing && counterpartOf(typing, old, fresh);
   if (counterpart) {
     graft(old, fresh, typing, counterpart);
     window.htmx?.process(old);
@@ -103,9 +108,18 @@ function typedField(root) {
   return active && root.contains(active) && active.matches(TEXT_FIELDS) && active.value !== '' ? active : null;
 }
 
-function counterpartOf(field, fresh) {
-  if (field.id) return fresh.querySelector(`#${CSS.escape(field.id)}`);
-  return [...fresh.querySelectorAll(field.localName)].find((other) => other.name === field.name) ?? null;
+/** The same field in the fresh tree, when it sits just as deep; else the trees cannot be told apart around it. */
+function counterpartOf(field, old, fresh) {
+  const same = field.id
+    ? fresh.querySelector(`#${CSS.escape(field.id)}`)
+    : [...fresh.querySelectorAll(field.localName)].find((other) => other.name === field.name);
+  return same && depth(same, fresh) === depth(field, old) ? same : null;
+}
+
+function depth(element, root) {
+  let steps = 0;
+  for (let at = element; at !== root; at = at.parentElement) steps += 1;
+  return steps;
 }
 
 /**

@@ -30,7 +30,7 @@ export class Parser {
     const value = colon < 0 ? '' : line.slice(line[colon + 1] === ' ' ? colon + 2 : colon + 1);
     if (field === 'data') this.#event.data = this.#event.data === null ? value : `${this.#event.data}\n${value}`;
     else if (field === 'event') this.#event.event = value;
-    else if (field === 'id') this.#event.id = value;
+    else if (field === 'id') this.#event.id = value || null; // an empty one would forget the place
     else if (field === 'retry' && /^\d+$/.test(value)) this.retry = Number(value);
   }
 }

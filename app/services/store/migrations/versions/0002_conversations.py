@@ -22,7 +22,7 @@ def _widen_conversations() -> None:
 
 
 def _widen_runs() -> None:
-    op.add_column("runs", sa.Column("request", sa.JSON(), nullable=False, server_default="{}"))
+    op.add_column("runs", sa.Column("request", sa.JSON(), nullable=True))
     op.add_column("runs", sa.Column("leg", sa.Integer(), nullable=False, server_default="1"))
     op.add_column("runs", sa.Column("answering", sa.Text(), nullable=True))
     if op.get_bind().dialect.name == "postgresql":

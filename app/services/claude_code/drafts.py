@@ -1,0 +1,33 @@
+"""The text that the model is writing, told while it grows."""
+
+import time
+from collections.abc import Callable
+
+from claude_agent_sdk import StreamEvent
+
+_EVERY_S = 0.125
+
+
+class Draft:
+    """Follows the text blocks of one turn's main agent, at most eight tellings a second. The first comes at once."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._next = float("-inf")
+        self._text = ""
+
+    def grown(self, message: StreamEvent) -> str | None:
+        """The text block so far, when it is time to tell it."""
+        if message.parent_tool_use_id is not None:
+            return None
+        event = message.event
+        if event.get("type") in {"message_start", "content_block_start"}:
+            self._text = ""
+        delta = event.get("delta") or {}
+        if delta.get("type") != "text_delta":
+            return None
+        self._text += delta.get("text", "")
+        if not self._text.strip() or self._clock() < self._next:
+            return None
+        self._next = self._clock() + _EVERY_S
+        return self._text

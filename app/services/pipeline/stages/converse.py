@@ -1,0 +1,31 @@
+"""A person's turn: asked, planned or edited, with questions to people where Claude has them."""
+
+from app.models import RunMode, StageName, StageStatus
+from app.prompts.conversation_prompts import build_message_prompt
+from app.results import Turn
+from app.services.claude_code.base import Permission
+from app.services.pipeline.bench import Bench
+from app.services.pipeline.stages.guides import guides_of, news_of
+
+_STAGES = {RunMode.ASK: StageName.ANSWER, RunMode.PLAN: StageName.PLAN, RunMode.EDITS: StageName.IMPLEMENT}
+_PERMISSIONS = {RunMode.ASK: Permission.READ, RunMode.PLAN: Permission.PLAN, RunMode.EDITS: Permission.EDIT}
+
+
+async def converse(bench: Bench) -> tuple[Turn, StageStatus]:
+    """The turn, up to its end or to a question, and how its stage ended."""
+    context = bench.context
+    job = context.job
+
+    async def words() -> str:
+        known = await context.hands.claude_code.remembers(bench.session.id)
+        guides = () if known else await guides_of(bench)
+        return build_message_prompt(job, known=known, guides=guides, news=news_of(bench))
+
+    async with context.stage(_STAGES[job.mode]) as end, bench.shown_live():
+        # A run that people answered goes on with a turn of its own, which has a name of its own.
+        turn = await context.persons_turn(f"turn {job.leg}", bench.session, words, _PERMISSIONS[job.mode])
+        end.waits = turn.question is not None
+        end.summary = f"{turn.turns} turns, ${turn.cost_usd:.2f}"
+        if not turn.finished:
+            end.status, end.summary = StageStatus.WARNED, f"{end.summary}; cut at the limit of turns"
+        return turn, end.status

@@ -1,0 +1,233 @@
+"""What a runner answers from the store and the tracker alone, whoever does the work."""
+
+import uuid
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from app.domain.conversing import check_request, retried
+from app.domain.eligibility import delivery_names
+from app.domain.naming import is_ticket_key
+from app.domain.run_state import may_retry
+from app.errors import Conflict, InvalidInput, NotFound, WorkFailed
+from app.models import (
+    Answer,
+    Conversation,
+    ConversationFilter,
+    Decision,
+    Event,
+    PipelineOptions,
+    Receipt,
+    RepositoryChanges,
+    RepositoryChoice,
+    Request,
+    Run,
+    RunFilter,
+    RunMode,
+    RunPage,
+    Ticket,
+    Trigger,
+)
+from app.results import TicketDetails, TicketHit, TicketProject
+from app.services.github.base import Repositories
+from app.services.runner.base import Delivery, Runner
+from app.services.store.base import Claim, Store, Update
+from app.services.tracker.base import Tracker
+
+
+class Desk(Runner):
+    """Takes tickets, messages and answers. `_enqueue`, `_cancel` and `_accepted` are whose work it is."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        tracker: Tracker,
+        repositories: Repositories,
+        options: PipelineOptions,
+        models: Mapping[str, str],
+    ) -> None:
+        self._store = store
+        self._tracker = tracker
+        self._repositories = repositories
+        self._options = options
+        self._models = dict(models)
+
+    async def check(self) -> None:
+        await self._store.check()
+
+    async def handle_ticket(
+        self,
+        ticket: Ticket,
+        *,
+        trigger: Trigger,
+        delivery: Delivery = Delivery(),  # noqa: B008 - frozen
+        options: PipelineOptions | None = None,
+    ) -> Receipt:
+        names = tuple(delivery_names(delivery_id=delivery.id, digest=delivery.digest, now=datetime.now(UTC)))
+        claim = Claim(ticket=ticket, trigger=trigger, options=options or self._options, deliveries=names)
+        return self._taken(await self._store.claim(claim, self._enqueue))
+
+    async def find_tickets(self, words: str) -> tuple[TicketHit, ...]:
+        if self._tracker.configured:
+            return await self._tracker.search(words)
+        known = await self._store.find_tickets(words)
+        return tuple(TicketHit(key=each.key, summary=each.summary, url=each.url) for each in known)
+
+    async def ticket(self, key: str) -> TicketDetails:
+        if self._tracker.configured:
+            try:
+                return await self._tracker.show(key)
+            except (NotFound, WorkFailed):
+                # What is known here is worth more than nothing while the tracker is away, or has lost the ticket.
+                return TicketDetails(ticket=await self._store.ticket(key))
+        return TicketDetails(ticket=await self._store.ticket(key))
+
+    async def create_ticket(self, place: str, summary: str, description: str) -> Ticket:
+        if not summary.strip():
+            raise InvalidInput("summary", "must not be empty")
+        if self._tracker.configured:
+            ticket = await self._tracker.create(place, summary, description)
+        else:
+            ticket = Ticket(key=await self._free_key(place), summary=summary.strip(), description=description.strip())
+        await self._store.keep_ticket(ticket)
+        return ticket
+
+    @property
+    def tracker(self) -> str | None:
+        return self._tracker.name if self._tracker.configured else None
+
+    async def projects(self) -> tuple[TicketProject, ...]:
+        return await self._tracker.projects()
+
+    def repositories(self) -> tuple[RepositoryChoice, ...]:
+        names = self._repositories.names
+        return tuple(RepositoryChoice(name=name, base=self._repositories.base_of(name)) for name in names)
+
+    async def branches(self, repository: str) -> tuple[str, ...]:
+        return await self._repositories.of(repository).branches()
+
+    async def suggested(self, key: str) -> tuple[RepositoryChoice, ...]:
+        project = f"{key.rpartition('-')[0]}-"
+        alike = await self._store.conversations(ConversationFilter(words=project, limit=20))
+        own_first = sorted(alike, key=lambda each: each.ticket.key != key)
+        known = set(self._repositories.names)
+        for conversation in own_first:
+            chosen = conversation.request.repositories
+            if chosen and conversation.ticket.key.startswith(project) and {each.name for each in chosen} <= known:
+                return chosen
+        return self.repositories()[:1]
+
+    async def conversation(self, key: str) -> Conversation:
+        return await self._store.conversation(key)
+
+    async def conversations(self, wanted: ConversationFilter) -> tuple[Conversation, ...]:
+        return await self._store.conversations(wanted)
+
+    async def history(self, key: str, *, before: int | None = None, limit: int = 200) -> Sequence[Event]:
+        return await self._store.history(key, before=before, limit=limit)
+
+    async def since(self, key: str, *, after: int, limit: int = 200) -> Sequence[Event]:
+        return await self._store.next_events(key, after=after, limit=limit)
+
+    def watch(self, key: str | None, *, after: int = 0) -> AsyncIterator[Update]:
+        return self._store.watch(key, after=after)
+
+    async def decisions(self, key: str) -> tuple[Decision, ...]:
+        return await self._store.decisions(key)
+
+    async def changes(self, key: str) -> tuple[RepositoryChanges, ...]:
+        return await self._store.changes(key)
+
+    async def send(self, key: str, request: Request, *, message_id: str) -> Receipt:
+        check_request(request, repositories=self._repositories.names, models=self._models)
+        claim = Claim(ticket=await self._known(key), request=request, trigger=Trigger.MESSAGE, options=self._options)
+        return self._taken(await self._store.send(claim, self._enqueue, message_id=message_id))
+
+    async def withdraw(self, message_id: str, *, by: str) -> None:
+        await self._store.withdraw(message_id, by=by)
+
+    async def send_now(self, message_id: str, *, by: str) -> None:
+        stopped = await self._store.send_now(message_id, self._enqueue, by=by)
+        if stopped is not None:
+            await self._cancel(stopped)
+
+    async def answer(self, key: str, question_id: str, answer: Answer) -> Receipt:
+        return await self._store.answer(key, question_id, answer, self._enqueue)
+
+    async def open_pull_requests(self, key: str, *, by: str, repositories: Sequence[str] = ()) -> Receipt:
+        last = (await self._store.conversation(key)).request
+        chosen = tuple(each for each in last.repositories if not repositories or each.name in repositories)
+        request = Request(mode=RunMode.PUBLISH, by=by, model=last.model, repositories=chosen)
+        return await self.send(key, request, message_id=str(uuid.uuid4()))
+
+    async def prefer_model(self, person: str, model: str) -> None:
+        if model not in self._models:
+            raise InvalidInput("model", f"must be one of {', '.join(self._models)}")
+        await self._store.prefer_model(person, model)
+
+    async def preferred_model(self, person: str) -> str:
+        preferred = await self._store.preferred_model(person)
+        return preferred if preferred in self._models else next(iter(self._models))
+
+    @property
+    def models(self) -> dict[str, str]:
+        return self._models
+
+    async def run(self, run_id: str) -> Run:
+        return await self._store.run(run_id)
+
+    async def runs(self, wanted: RunFilter) -> RunPage:
+        return await self._store.runs(wanted)
+
+    async def events(self, run_id: str, *, after: int, limit: int) -> Sequence[Event]:
+        return await self._store.events(run_id, after=after, limit=limit)
+
+    def follow(self, run_id: str, *, after: int = 0) -> AsyncIterator[Event]:
+        return self._store.follow(run_id, after=after)
+
+    async def stop_run(self, run_id: str, *, by: str) -> Run:
+        # The status first: whatever the cancelled work says on its way out comes too late.
+        await self._cancel(
+            await self._store.stop_run(run_id, outcome=f"Stopped by {by}. The work so far is kept.", by=by)
+        )
+        return await self._store.run(run_id)
+
+    async def retry_run(self, run_id: str, *, by: str | None = None) -> Receipt:
+        run = await self._store.run(run_id)
+        if not may_retry(run.status):
+            raise Conflict(f"Run {run_id} is {run.status}; only one that ended without a pull request can be retried.")
+        job = await self._store.job(run_id)
+        request = retried(run, job.request, by=by)
+        claim = Claim(ticket=job.ticket, request=request, trigger=run.trigger, options=job.options)
+        return self._taken(await self._store.claim(claim, self._enqueue))
+
+    async def _known(self, key: str) -> Ticket:
+        try:
+            return await self._store.ticket(key)
+        except NotFound:
+            if not self._tracker.configured:
+                raise
+        return (await self._tracker.show(key)).ticket
+
+    async def _free_key(self, key: str) -> str:
+        key = key.strip().upper()
+        if not is_ticket_key(key):
+            raise InvalidInput("key", "must be a key such as PROJ-1")
+        try:
+            await self._store.ticket(key)
+        except NotFound:
+            return key
+        raise Conflict(f"There is a ticket {key} already. Choose another key, or open that one.")
+
+    def _taken(self, receipt: Receipt) -> Receipt:
+        return receipt
+
+    @abstractmethod
+    def _enqueue(self, transaction: Any, work: str) -> None:
+        """Hand a work to whoever does it, in the open transaction."""
+
+    @abstractmethod
+    async def _cancel(self, work: str) -> None:
+        """Let a work end soon."""

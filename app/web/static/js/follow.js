@@ -1,0 +1,71 @@
+// The thread follows its end only while the reader is there. Elsewhere the view stands still, and a button counts what
+// came below.
+
+const NEAR = 80; // pixels from the end that still count as the end
+
+/** Keep `scroller` at its end while the reader is near it; `jump` is the button that leads back. */
+export class Follow {
+  #scroller;
+  #jump;
+  #missed = 0;
+  #following = true;
+
+  constructor(scroller, jump) {
+    this.#scroller = scroller;
+    this.#jump = jump;
+    jump?.addEventListener('click', () => this.toEnd());
+    scroller.addEventListener('scroll', () => this.#look(), { passive: true });
+    // Who opens something there reads it: growing content must not push it out of sight.
+    scroller.addEventListener('click', (event) => {
+      if (event.target.closest('summary')) this.#following = false;
+    });
+    scroller.addEventListener('toggle', () => this.#look(), { capture: true });
+    // Heights are estimates until the browser draws (content-visibility), so the end moves by itself.
+    const sizes = new ResizeObserver(() => this.settle());
+    for (const child of scroller.children) sizes.observe(child);
+    if (!location.hash) this.toEnd();
+  }
+
+  /** Something was added below: go along, or count it. */
+  grew(steps) {
+    this.settle();
+    if (this.#following || !steps) return;
+    this.#missed += steps;
+    this.#show();
+  }
+
+  settle() {
+    if (this.#following) this.#scroller.scrollTop = this.#scroller.scrollHeight;
+  }
+
+  /** Let `change` put something above what the reader looks at, and stay there. */
+  holding(change) {
+    const below = this.#scroller.scrollHeight - this.#scroller.scrollTop;
+    this.#following = false;
+    change();
+    this.#scroller.scrollTop = this.#scroller.scrollHeight - below;
+  }
+
+  toEnd() {
+    this.#following = true;
+    this.#caughtUp();
+    this.settle();
+  }
+
+  #look() {
+    const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
+    this.#following = scrollHeight - scrollTop - clientHeight < NEAR;
+    if (this.#following) this.#caughtUp();
+  }
+
+  #caughtUp() {
+    this.#missed = 0;
+    this.#show();
+  }
+
+  #show() {
+    if (!this.#jump) return;
+    this.#jump.hidden = this.#missed === 0;
+    this.#jump.querySelector('span').textContent = `${this.#missed} new step${this.#missed === 1 ? '' : 's'}`;
+  }
+}

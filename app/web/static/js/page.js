@@ -1,0 +1,190 @@
+// Brings a page to life by its data attributes. Whatever a page lacks is simply not done.
+
+import { announce, mark } from './attention.js';
+import { Connection, problem, Quiet, reason } from './bars.js';
+import { followComposers, refreshComposers } from './composer.js';
+import { dropDrafts, keepDrafts, restoreDrafts } from './drafts.js';
+import { Follow } from './follow.js';
+import { listenToKeys } from './keys.js';
+import { connect } from './live.js';
+import { hold, patch, remove } from './patch.js';
+import { keepTime, localize, setClock } from './times.js';
+
+const scroller = document.querySelector('[data-follow]');
+const follow = scroller && new Follow(scroller, document.querySelector('[data-jump]'));
+const quiet = new Quiet();
+
+keepTime();
+localize(document);
+keepDrafts();
+followComposers();
+listenToKeys();
+mark();
+watchForms();
+watchLoads();
+watchButtons();
+if (document.body.dataset.live) goLive(document.body.dataset);
+
+// The stream
+
+function goLive({ live: url, after, version }) {
+  const connection = new Connection(() => stream.now());
+  const stream = connect(url, {
+    after,
+    apply: (events) => {
+      quiet.heard();
+      sessionStorage.removeItem(`reset:${url}`);
+      show(events.map((event) => event.data));
+    },
+    status: (state, detail) => connection.status(state, detail),
+    on: {
+      writing: (event) => write(JSON.parse(event.data)),
+      remove: (event) => remove(JSON.parse(event.data).id),
+      hello: (event) => {
+        const hello = JSON.parse(event.data);
+        setClock(hello.server_time);
+        if (version && hello.version && hello.version !== version) connection.outdated();
+      },
+      reset: () => reloadOnce(url),
+    },
+  });
+}
+
+function reloadOnce(url) {
+  const key = `reset:${url}`;
+  if (sessionStorage.getItem(key)) {
+    problem('The live view lost its place. Reload the page to go on.');
+    return;
+  }
+  sessionStorage.setItem(key, '1');
+  location.reload();
+}
+
+function write({ id, html }) {
+  quiet.heard();
+  const place = document.getElementById(id);
+  if (!place) return;
+  (place.querySelector('[data-written]') ?? place).innerHTML = html;
+  place.hidden = html === '';
+  follow?.settle();
+}
+
+// Fragments
+
+function show(fragments) {
+  const arrived = patch(fragments);
+  const added = arrived.filter(({ old }) => !old);
+  for (const { element, old } of arrived) {
+    localize(element);
+    restoreDrafts(element);
+    const words = element.dataset.say;
+    if (words && words !== old?.dataset.say) announce(words);
+  }
+  const items = added.filter(({ into }) => into.id === 'thread');
+  if (items.length) fold(items.at(-1).element);
+  const grown = added.some(({ element }) => element.closest('#thread'));
+  if (grown) write({ id: 'writing', html: '' }); // what was being written has become an item
+  refreshComposers();
+  mark();
+  follow?.grew(items.length + added.filter(({ element }) => element.matches('.step')).length);
+}
+
+/** Finished work before `item` becomes one line, unless the reader has had a hand in it. */
+function fold(item) {
+  for (const work of document.querySelectorAll('#thread details[data-fold][open]:not([data-held])')) {
+    if (item.contains(work)) continue;
+    work.open = false;
+    hold(work);
+  }
+}
+
+/** `data-fragments`: a link or button fetches on click, a `<details>` when it is first opened. */
+function watchLoads() {
+  document.addEventListener('click', (event) => {
+    const link = event.target.closest('a[data-fragments], button[data-fragments]');
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    load(link);
+  });
+  document.addEventListener('toggle', ({ target }) => {
+    if (target.open && target.dataset.fragments) load(target);
+  }, { capture: true });
+  document.querySelectorAll('details[open][data-fragments]').forEach(load);
+}
+
+async function load(element) {
+  const url = element.dataset.fragments;
+  delete element.dataset.fragments; // twice would come twice
+  element.setAttribute('aria-busy', 'true');
+  try {
+    const response = await fetch(url, { headers: { 'HX-Request': 'true' } });
+    const body = await response.text();
+    if (!response.ok) throw new Error(reason(response.status, response.headers.get('content-type') ?? '', body));
+    const above = follow && element.closest('[data-follow]') && !element.matches('details');
+    if (above) follow.holding(() => showQuietly(body));
+    else showQuietly(body);
+  } catch (error) {
+    element.dataset.fragments = url;
+    problem(error instanceof TypeError ? 'The service cannot be reached. Try again.' : error.message);
+  } finally {
+    element.removeAttribute('aria-busy');
+  }
+}
+
+function showQuietly(body) {
+  for (const { element } of patch([body])) localize(element);
+}
+
+// Forms (htmx sends them)
+
+function watchForms() {
+  document.addEventListener('htmx:after:request', ({ detail: { ctx } }) => {
+    const form = ctx.sourceElement.closest('form');
+    const { status, headers } = ctx.response;
+    if (status < 400) sent(form, ctx);
+    else if (!ctx.sourceElement.hasAttribute(`hx-status:${status}`)) {
+      problem(reason(status, headers.get('content-type') ?? '', ctx.text));
+    }
+  });
+  document.addEventListener('htmx:error', ({ detail: { ctx } }) => {
+    if (ctx && !ctx.response) problem('Not sent: the service cannot be reached. What you typed is kept.');
+  });
+  document.addEventListener('htmx:after:swap', () => {
+    localize(document);
+    refreshComposers();
+  });
+}
+
+function sent(form, ctx) {
+  if (!form || ctx.request.method === 'GET') return;
+  dropDrafts(form);
+  if (!form.matches('[data-composer]') || ctx.hx.redirect) return;
+  for (const field of form.querySelectorAll('textarea')) field.value = '';
+  restoreDrafts(form);
+  refreshComposers();
+  follow?.toEnd();
+}
+
+// Small things
+
+function watchButtons() {
+  document.addEventListener('click', (event) => {
+    const copy = event.target.closest('[data-copy]');
+    if (copy) navigator.clipboard?.writeText(copy.dataset.copy).then(() => announce('Copied'));
+    const tab = event.target.closest('a[data-tab]');
+    if (tab && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+      event.preventDefault();
+      openTab(tab);
+    }
+  });
+}
+
+function openTab(tab) {
+  document.body.dataset.tab = tab.dataset.tab;
+  history.replaceState(null, '', tab.href);
+  for (const other of document.querySelectorAll('a[data-tab]')) {
+    if (other.dataset.tab === tab.dataset.tab) other.setAttribute('aria-current', 'page');
+    else other.removeAttribute('aria-current');
+  }
+  follow?.settle();
+}
