@@ -45,7 +45,8 @@ class Settings(BaseSettings):
     base_branch: str = Field("main", description="Branch that pull requests go to.")
     repositories: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="HTTPS clone URLs, between commas, of more repositories that conversations may choose.",
+        description="HTTPS clone URLs, between commas, of more repositories that conversations may choose. "
+        "`#branch` after one is its base where that is not BASE_BRANCH.",
     )
     gh_token: SecretStr | None = Field(
         None, description="GitHub token for clone, push and pull request. Required in production."
@@ -168,6 +169,11 @@ class Settings(BaseSettings):
     def production(self) -> bool:
         """The process serves real tickets: required settings are required, doors are closed by default."""
         return self.node_env == "production"
+
+    @property
+    def sample_only(self) -> bool:
+        """Nothing is configured that Claude could work with: the pages then offer the sample."""
+        return not self.production and not self.offline and self.claude_credential is None
 
     @property
     def claude_credential(self) -> tuple[str, SecretStr] | None:

@@ -198,5 +198,9 @@ def test_the_example_turns_all_gates_on_and_leaves_the_rest_at_its_default() -> 
 
 
 def _same(text: str, default: object) -> bool:
-    shown = ",".join(f"{part:g}" for part in default) if isinstance(default, tuple) else str(default)
+    shown = str(default)
+    if isinstance(default, tuple):
+        shown = ",".join(f"{part:g}" for part in default)
+    if isinstance(default, dict):
+        shown = ",".join(f"{name}={value}" for name, value in default.items())
     return text in {shown, shown.lower()}

@@ -12,20 +12,16 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
-
 from app import logger
 from app.cli.foreground import LOG_LEVEL, interruptions, started, work_on
 from app.cli.progress import Progress
 from app.cli.result import show_ended, show_needs, show_patch, show_proposal
-from app.cli.sample import BRANCH, TICKET, author, make_repository, reviewer
 from app.cli.terminal import Lines, make_console
 from app.config import Settings, load_settings
 from app.errors import ConfigurationError
 from app.models import Run, RunStatus
 from app.process import operator_environment
-from app.results import CheckOutcome, Commands
-from app.services.checks import make_checks
+from app.sample import BRANCH, TICKET, author, make_repository, reviewer, sample_settings
 from app.services.claude_code import ClaudeCode, make_claude_code
 from app.services.claude_code.mock_client import MockClaudeCode
 from app.services.github.git import environment, run_git
@@ -39,23 +35,6 @@ _OF_LIVE_CLAUDE = (
     "anthropic_api_key", "claude_code_oauth_token", "anthropic_base_url", "claude_model", "claude_cli",
     "claude_idle_timeout_s", "claude_max_retries",
 )  # fmt: skip
-
-
-class _DemoSettings(Settings):
-    """Settings that are only what they are given: no environment, no `.env`."""
-
-    model_config = SettingsConfigDict(env_file=None)
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic's signature
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (init_settings,)
 
 
 def demo(*, live: bool, keep: bool, serve: bool) -> int:
@@ -107,7 +86,7 @@ class _Demo:
         """The ticket's run, and what it made; with `serve` the service stays up until it is interrupted."""
         self._introduce()
         self._repository.mkdir()
-        await make_repository(self._repository, python=await self._python())
+        await make_repository(self._repository)
         runner = make_runner(self._settings, claude_code=self._claude_code(), forge=self._forge)
         with interruptions() as interrupted:
             async with self._serving(runner) if serve else started(runner):
@@ -124,26 +103,12 @@ class _Demo:
         lent = {name: getattr(operator, name) for name in _OF_LIVE_CLAUDE} if self._live else {}
         if operator is not None:
             lent["claude_code_api_port"] = operator.claude_code_api_port
-        return _DemoSettings(
-            workspace_dir=workspace,
-            repo_url=str(self._repository),
-            log_level=LOG_LEVEL,
-            pipeline_review=True,
-            pipeline_lint=True,
-            pipeline_tests=True,
-            offline=True,
-            **lent,
-        )
+        return sample_settings(workspace, self._repository, log_level=LOG_LEVEL, **lent)
 
     def _claude_code(self) -> ClaudeCode:
         if self._live:
             return make_claude_code(self._settings.model_copy(update={"offline": False}))
         return MockClaudeCode(author=author, reviewer=reviewer)
-
-    async def _python(self) -> str:
-        """The Python that the sample's checks call: python3, or this very one where the machine has no python3."""
-        tried = await make_checks(self._settings).run_setup(self._directory, Commands(setup=("python3 --version",)))
-        return "python3" if tried.outcome is CheckOutcome.PASSED else sys.executable
 
     def _introduce(self) -> None:
         who = "the real Claude" if self._live else "a Claude that follows a script (its costs are made up)"

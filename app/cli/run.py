@@ -16,7 +16,7 @@ from app.config import Settings, load_settings
 from app.domain.naming import LONGEST_KEY, branch_of, is_ticket_key
 from app.errors import ConfigurationError, InvalidInput
 from app.models import Run, RunStatus, Ticket
-from app.services.runner import make_runner
+from app.services.runner import Runner, make_runner
 
 _DONE, _FAILED, _INTERRUPTED = 0, 1, 130
 _LOCK_WAIT_S = 2.0
@@ -57,12 +57,21 @@ async def _run(ticket: Ticket, settings: Settings) -> int:
     lines.line((f"{ticket.key}: ", "bold"), (" ".join(ticket.summary.split()), "bold"))
     with interruptions() as interrupted:
         async with started(runner):
+            _require_repository(runner, settings)
             progress = Progress(lines.console, worktree=worktree)
             ended = await work_on(ticket, runner=runner, progress=progress, interrupted=interrupted)
     show_ended(lines, ended)
     if interrupted.is_set() or ended.status is RunStatus.FAILED:
         _show_how_to_go_on(lines, worktree)
     return _INTERRUPTED if interrupted.is_set() else _status(ended)
+
+
+def _require_repository(runner: Runner, settings: Settings) -> None:
+    if not runner.repositories():
+        where = settings.repo_dir.absolute()
+        raise ConfigurationError(
+            f"REPO_DIR {where} is no git repository with a remote called origin. Name one with --repo, or set REPO_URL."
+        )
 
 
 def _chosen(repo: str | None, options: Mapping[str, bool]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ before.
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +16,9 @@ from tests.fakes.http import Request
 Block = Mapping[str, Any]
 
 _REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>", re.DOTALL)
+_PLAN_FILE = re.compile(r"/[^\s\"]+/plans/[\w-]+\.md")
+_CLI_WORDS = ("[Request interrupted", "Continue from where you left off.")
+"""How what the CLI says in a person's place begins."""
 _CUT_OFF = re.compile(r"stopped while running|\[Tool call interrupted|\[Tool result missing|\[Request interrupted")
 
 
@@ -53,6 +56,12 @@ class ModelRequest(Request):
         """Names of the tools that the model may call."""
         return {str(tool.get("name")) for tool in self.json.get("tools", [])}
 
+    @property
+    def plan_file(self) -> str:
+        """Where the CLI wants the plan written, as it says in its plan mode."""
+        named = [path for text in map(_whole, self.messages) for path in _PLAN_FILE.findall(text)]
+        return str(named[-1]) if named else "no-plan-mode.md"
+
     @cached_property
     def prompts(self) -> list[tuple[int, str]]:
         """What people said: each message's index and its text, without reminders and tool results."""
@@ -63,6 +72,9 @@ class ModelRequest(Request):
     def prompt(self) -> str:
         """The last thing that people said."""
         return self.prompts[-1][1] if self.prompts else ""
+
+
+_PLAN = "the plan file"
 
 
 @dataclass(frozen=True)
@@ -91,6 +103,28 @@ def edit_file(path: str, old: str, new: str) -> ToolUse:
 def bash(command: str) -> ToolUse:
     """Run a shell command. The CLI refuses one that begins with `sleep`."""
     return ToolUse("Bash", {"command": command})
+
+
+def write_plan(text: str) -> ToolUse:
+    """Write the plan file, which has its place from the CLI."""
+    return write_file(_PLAN, text)
+
+
+def propose_plan() -> ToolUse:
+    """Propose what is in the plan file. The CLI takes no plan outside of its plan mode."""
+    return ToolUse("ExitPlanMode", {})
+
+
+def ask_people(question: str, *choices: str, several: bool = False) -> ToolUse:
+    """Ask one question; the CLI wants two to four choices."""
+    options = [{"label": choice, "description": f"Take {choice}."} for choice in choices]
+    asked = {"question": question, "header": "Choice", "options": options, "multiSelect": several}
+    return ToolUse("AskUserQuestion", {"questions": [asked]})
+
+
+def agent(prompt: str) -> ToolUse:
+    """Send a sub-agent; it is asked the prompt, and has the tools of its session."""
+    return ToolUse("Agent", {"description": "Help", "prompt": prompt, "subagent_type": "general-purpose"})
 
 
 @dataclass(frozen=True)
@@ -148,9 +182,20 @@ def conversation(
             return otherwise
         replies = turns[name]
         step = _done(replies, request.messages[real[-1][0] + 1 :])
-        return replies[step] if step < len(replies) else Reply(replies[-1].text)
+        return _addressed(replies[step], request) if step < len(replies) else Reply(replies[-1].text)
 
     return script
+
+
+def _addressed(reply: Reply, request: ModelRequest) -> Reply:
+    """The reply with the plan file's place in it."""
+    calls = [
+        replace(tool, input={**tool.input, "file_path": request.plan_file})
+        if tool.input.get("file_path") == _PLAN
+        else tool
+        for tool in reply.tools
+    ]
+    return replace(reply, tools=calls)
 
 
 def _done(replies: Sequence[Reply], messages: Sequence[Mapping[str, Any]]) -> int:
@@ -187,6 +232,13 @@ def blocks_of(message: Mapping[str, Any]) -> list[Block]:
 
 
 def _said(message: Mapping[str, Any]) -> str:
-    texts = (str(block.get("text")) for block in blocks_of(message) if block.get("type") == "text")
-    parts = (_REMINDER.sub("", text).strip() for text in texts)
-    return "\n".join(part for part in parts if part and not part.startswith("[Request interrupted"))
+    parts = (_REMINDER.sub("", text).strip() for text in _texts(message))
+    return "\n".join(part for part in parts if part and not part.startswith(_CLI_WORDS))
+
+
+def _whole(message: Mapping[str, Any]) -> str:
+    return "\n".join(_texts(message))
+
+
+def _texts(message: Mapping[str, Any]) -> list[str]:
+    return [str(block.get("text")) for block in blocks_of(message) if block.get("type") == "text"]

@@ -33,13 +33,13 @@ START = """async ([static, url, options]) => {
   const { connect } = await import(`${static}/js/live.js`);
   const { patch } = await import(`${static}/js/patch.js`);
   window.heard = [];
-  window.states = [];
-  window.live = connect(url, {
-    ...options,
-    apply: (events) => { window.heard.push(...events.map(({ data }) => data)); patch(window.heard.slice(-events.length)); },
-    on: Object.fromEntries(['writing', 'reset'].map((name) => [name, ({ data }) => window.heard.push(`${name} ${data}`)])),
-    status: (state) => window.states.push(state),
-  });
+  const apply = (events) => {
+    const fragments = events.map(({ data }) => data);
+    heard.push(...fragments);
+    patch(fragments);
+  };
+  const on = { writing: ({ data }) => heard.push(`writing ${data}`) };
+  window.live = connect(url, { ...options, apply, on });
 }"""
 
 
@@ -74,19 +74,22 @@ class Origin:
         if self.status != 200 or self.content_type != "text/event-stream":
             return Response(status_code=self.status, media_type=self.content_type)
         cursor = 0 if self.forgets else int(request.headers.get("last-event-id") or 0)
-        return StreamingResponse(self._follow(name, cursor, once="once" in request.query_params), media_type=self.content_type)
+        return StreamingResponse(
+            self._follow(name, cursor, once="once" in request.query_params), media_type=self.content_type
+        )
 
     async def _follow(self, name: str, cursor: int, *, once: bool) -> AsyncIterator[str]:
-        log, at = self.logs[name], 0
+        log, sent = self.logs[name], 0
         while True:
-            for block in log[at:]:
-                at += 1
+            blocks, sent = log[sent:], len(log)
+            for block in blocks:
                 if (number := number_of(block)) is None or number > cursor:
                     yield block
             if once:
                 return
             async with self._changed:
-                await self._changed.wait_for(lambda: len(log) > at)
+                while len(log) == sent:
+                    await self._changed.wait()
 
 
 def item(number: int, text: str | None = None) -> str:
@@ -107,7 +110,6 @@ async def served() -> AsyncIterator[Origin]:
         Route("/events/{name}", origin.events),
         Mount(ASSETS.path, ASSETS),
     ]
-    config = uvicorn.Config(Starlette(routes=routes), port=0, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve())
     while not server.started:
@@ -191,7 +193,9 @@ async def again(proxy: FaultProxy, came: int) -> None:
 
 
 @pytest.mark.parametrize("fault", [reset, reset_five_times, killed_and_restarted, unavailable_for_a_while, half_open])
-async def test_every_event_comes_once_and_in_order(browsing: Any, origin: Origin, proxy: FaultProxy, fault: Fault) -> None:
+async def test_every_event_comes_once_and_in_order(
+    browsing: Any, origin: Origin, proxy: FaultProxy, fault: Fault
+) -> None:
     browsing.expect("Failed to load resource")
     page = await browsing.page(proxy.url)
     name = fault.__name__
@@ -256,7 +260,9 @@ async def test_the_page_starts_after_what_it_shows_already(browsing: Any, origin
 async def test_named_events_keep_their_place_between_the_others(browsing: Any, origin: Origin) -> None:
     page = await browsing.page(f"http://127.0.0.1:{origin.port}")
     unknown = "event: news\ndata: ?\n\n: a comment\n\nevent: ping\ndata: {}\n\n"
-    await origin.write("named", item(1), unknown, "event: writing\ndata: a\ndata: b\n\n", item(2), "event: done\ndata:\n\n")
+    await origin.write(
+        "named", item(1), unknown, "event: writing\ndata: a\ndata: b\n\n", item(2), "event: done\ndata:\n\n"
+    )
     await start(page, "named")
     await reaches(page, "ended")
     heard = await page.evaluate("heard.map((text) => text.replace(/<[^>]*>/g, ''))")

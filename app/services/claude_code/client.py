@@ -4,22 +4,38 @@ import asyncio
 import time
 import uuid
 from collections import defaultdict
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
-from claude_agent_sdk import ResultMessage, StreamEvent
+from claude_agent_sdk import Message, ResultMessage, StreamEvent
 
 from app.errors import SessionLost, WorkFailed
 from app.models import EventKind, Tokens
 from app.results import Turn
-from app.services.claude_code.base import ClaudeCode, Emit, Prompt, SessionRef
+from app.services.claude_code.base import ClaudeCode, Emit, Permission, Prompt, Reply, SessionRef
+from app.services.claude_code.drafts import Draft
 from app.services.claude_code.live import LiveSession, ModelSilent
 from app.services.claude_code.messages import Narrator, tokens_of
 from app.services.claude_code.options import AUTHOR, REVIEWER, CliSettings, Role
 from app.services.claude_code.processes import Processes
-from app.services.claude_code.results import raise_for_failure, raise_for_refusal
-from app.services.claude_code.transcripts import GO_ON
+from app.services.claude_code.results import raise_for_failure, raise_for_refusal, turn_of
+from app.services.claude_code.turns import Known, Resolve, Say, next_step
 
 _MOST_RESUMES = 3
 """How often one turn is taken up again after silence or the loss of its process."""
+_SET_ASIDE_LIMIT_S = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Task:
+    """One turn that is wanted of a session."""
+
+    session: SessionRef
+    ask: Prompt | Reply
+    emit: Emit
+    role: Role
+    permission: Permission
+    model: str
 
 
 class ClaudeCodeClient(ClaudeCode):
@@ -41,27 +57,36 @@ class ClaudeCodeClient(ClaudeCode):
         return self._processes.reserve()
 
     async def remembers(self, session_id: str) -> bool:
-        return await asyncio.to_thread(self._processes.transcript(session_id).exists)
+        return (await self._processes.history(session_id)).begun
 
     async def warm(self, session: SessionRef) -> None:
         async with self._locks[session.id]:
+            if (await self._processes.history(session.id)).waiting is not None:
+                return  # an open process would take up the call that waits
             try:
                 live = await self._processes.open(session, AUTHOR)
                 await live.ready()
             except WorkFailed:
                 await self._processes.drop(session.id)  # the turn will meet the same, and say it
 
-    async def run_implementation(self, session: SessionRef, prompt: Prompt, emit: Emit) -> Turn:
+    async def run_turn(
+        self,
+        session: SessionRef,
+        ask: Prompt | Reply,
+        emit: Emit,
+        *,
+        permission: Permission,
+        model: str | None = None,
+    ) -> Turn:
+        chosen = model or self._cli.model
+        task = _Task(session=session, ask=ask, emit=emit, role=AUTHOR, permission=permission, model=chosen)
         async with self._locks[session.id]:
-            return await self._turn(session, prompt, emit, AUTHOR)
+            return await self._turn(task)
 
     async def run_code_review(self, session: SessionRef, prompt: Prompt, emit: Emit, *, beside: str) -> Turn:
         async with self._locks[beside]:
             await self._processes.make_room(beside)
-        try:
-            return await self._turn(session, prompt, emit, REVIEWER)
-        finally:
-            await self._processes.drop(session.id)
+        return await self._single_turn(session, prompt, emit)
 
     async def close(self, session_id: str) -> None:
         await self._processes.drop(session_id)
@@ -73,63 +98,93 @@ class ClaudeCodeClient(ClaudeCode):
         session = SessionRef(id=str(uuid.uuid4()), directory=self._cli.state)
         prompt = Prompt(id=str(uuid.uuid4()), text="Answer with one word: ready")
         started = time.monotonic()
-        try:
-            turn = await self._turn(session, prompt, _nobody, REVIEWER)
-        finally:
-            await self._processes.drop(session.id)
+        turn = await self._single_turn(session, prompt, _nobody)
         return f"{self._cli.model} answered in {time.monotonic() - started:.1f} s for ${turn.session_cost_usd:.4f}"
 
-    async def _turn(self, session: SessionRef, prompt: Prompt, emit: Emit, role: Role) -> Turn:
+    async def _single_turn(self, session: SessionRef, prompt: Prompt, emit: Emit) -> Turn:
+        """The one turn of a session that only reads."""
+        reading, model = Permission.READ, self._cli.model
+        task = _Task(session=session, ask=prompt, emit=emit, role=REVIEWER, permission=reading, model=model)
+        try:
+            return await self._turn(task)
+        finally:
+            await self._processes.drop(session.id)
+
+    async def _turn(self, task: _Task) -> Turn:
         """Ask, and take the turn up again as long as that can help."""
         started = time.monotonic()
         spent = Tokens()
         for resumes_left in reversed(range(_MOST_RESUMES + 1)):
-            asked = self._processes.transcript(session.id).asked(prompt.id)
-            if asked is not None and asked.answer is not None:
-                return Turn(text=asked.answer, session_id=session.id, session_cost_usd=asked.cost_usd, tokens=spent)
-            text, prompt_id = (prompt.text, prompt.id) if asked is None else (GO_ON, None)
+            step = next_step(task.ask, await self._processes.history(task.session.id))
+            if isinstance(step, Known):
+                return step.turn(task.session.id, spent)
             try:
-                live = await self._processes.open(session, role)
-                result, spent = await self._ask(live, prompt_id, text, emit, role, spent)
+                result, spent = await self._step(step, task, spent)
             except (ModelSilent, SessionLost) as error:
                 if isinstance(error, SessionLost):
-                    await self._processes.drop(session.id)
+                    await self._processes.drop(task.session.id)
                 if not resumes_left:
                     raise SessionLost(self._gave_up(error)) from error
                 reason = str(error) or f"The model said nothing for {self._cli.idle_s:.0f} s."
-                await emit(EventKind.TURN_RESUMED, {"reason": reason, "role": role.name})
+                await task.emit(EventKind.TURN_RESUMED, {"reason": reason, "role": task.role.name})
                 continue
             raise_for_failure(result, credential=self._credential_name)
-            return Turn(
-                text=result.result or "",
-                session_id=session.id,
-                turns=result.num_turns,
-                session_cost_usd=result.total_cost_usd or 0.0,
-                tokens=spent,
-                duration_s=round(time.monotonic() - started, 3),
-                finished=result.subtype != "error_max_turns",
-            )
+            if result.deferred_tool_use is not None:
+                await self._processes.drop(task.session.id)  # only a new process takes the answer
+            return turn_of(result, session_id=task.session.id, tokens=spent, duration_s=time.monotonic() - started)
         raise AssertionError("the last round returns or raises")
 
-    async def _ask(
-        self, live: LiveSession, prompt_id: str | None, text: str, emit: Emit, role: Role, spent: Tokens
-    ) -> tuple[ResultMessage, Tokens]:
-        narrator, ended = self._narrators.setdefault(live.id, Narrator(role=role.name)), False
+    async def _step(self, step: Resolve | Say, task: _Task, spent: Tokens) -> tuple[ResultMessage, Tokens]:
+        session, role, model = task.session, task.role, task.model
+        if isinstance(step, Resolve):
+            self._narrator(task).expect_answer(step.reply.question.id)
+            live = await self._processes.open(session, role, model=model, reply=step.reply)
+            live.allow(task.permission)
+            return await self._hear(live, live.go_on(), task, spent)
+        if step.set_aside:
+            await self._set_aside(task)
+        live = await self._processes.open(session, role, model=model)
+        await live.prepare(task.permission, model)
+        return await self._hear(live, live.ask(step.prompt_id, step.text), task, spent)
+
+    async def _set_aside(self, task: _Task) -> None:
+        """End the session's waiting without an answer. No request is made."""
+        await self._processes.drop(task.session.id)
+        live = await self._processes.open(task.session, task.role, model=task.model)
         try:
-            async for message in live.ask(prompt_id, text):
+            async with asyncio.timeout(_SET_ASIDE_LIMIT_S):
+                async for _ in live.go_on():
+                    pass
+        except TimeoutError:
+            pass  # the CLI did not take it up; then it marks the call as unanswered by itself
+        finally:
+            # Its successor sees the conversation whole. This one may have lost what stood beside the question.
+            await self._processes.drop(task.session.id)
+
+    async def _hear(
+        self, live: LiveSession, messages: AsyncIterator[Message], task: _Task, spent: Tokens
+    ) -> tuple[ResultMessage, Tokens]:
+        narrator, draft, ended = self._narrator(task), Draft(), False
+        try:
+            async for message in messages:
                 if isinstance(message, ResultMessage):
                     ended = True
                     return message, spent + tokens_of(message.usage)
                 if isinstance(message, StreamEvent):
                     self._processes.refill()  # now that this run waits for the model anyway
+                    if (text := draft.grown(message)) is not None:
+                        await task.emit(EventKind.WRITING, {"text": text, "role": task.role.name})
                 raise_for_refusal(message, credential=self._credential_name)
                 for kind, payload in narrator.events(message):
-                    await emit(kind, payload)
+                    await task.emit(kind, payload)
         finally:
             # Whatever ends the listening ends the turn: nothing may go on that nobody hears of.
             if not ended and not live.lost and not await asyncio.shield(live.interrupt()):
-                await self._processes.drop(live.id)
+                await self._processes.drop(task.session.id)
         raise SessionLost("Claude Code ended a turn without a result.")
+
+    def _narrator(self, task: _Task) -> Narrator:
+        return self._narrators.setdefault(task.session.id, Narrator(role=task.role.name))
 
     @property
     def _credential_name(self) -> str:

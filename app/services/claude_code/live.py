@@ -5,8 +5,7 @@ import contextlib
 import os
 import signal
 from collections import deque
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from claude_agent_sdk import (
@@ -17,13 +16,17 @@ from claude_agent_sdk import (
     CLINotFoundError,
     Message,
     ResultMessage,
+    SystemMessage,
     ToolResultBlock,
     ToolUseBlock,
     UserMessage,
 )
 
 from app.errors import SessionLost, WorkFailed
-from app.services.claude_code.options import CliSettings, Role, options_of
+from app.services.claude_code.base import Permission, Reply, SessionRef
+from app.services.claude_code.gate import Gate
+from app.services.claude_code.options import CliSettings, Opening, options_of, settings_with
+from app.services.claude_code.permissions import Places
 
 _CLOSE_LIMIT_S = 10.0
 _INTERRUPT_LIMIT_S = 10.0
@@ -37,14 +40,16 @@ class ModelSilent(Exception):
 class LiveSession:
     """Opens, asks, interrupts, closes. One question at a time; not to be used again once `lost`."""
 
-    def __init__(self, *, cli: CliSettings, session_id: str, directory: Path, resume: bool, role: Role) -> None:
-        self.id = session_id
+    def __init__(self, *, cli: CliSettings, opening: Opening, reply: Reply | None = None) -> None:
+        self.session = opening.session
         self._cli = cli
+        self._model = opening.model
+        self._planning = opening.planning
+        waiting = opening.history.waiting
+        call = waiting.question.id if waiting is not None else None
+        self._gate = Gate(places=self._places(), waiting=call, reply=reply)
         self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
-        self.directory = directory
-        self._client = ClaudeSDKClient(
-            options_of(role, cli, session_id, directory, resume=resume, on_stderr=self._stderr.append)
-        )
+        self._client = ClaudeSDKClient(options_of(opening, cli, self._gate, on_stderr=self._stderr.append))
         self._pid: int | None = None
         self._opening: asyncio.Task[None] | None = None
         self.lost = False
@@ -60,22 +65,35 @@ class LiveSession:
         if self._opening is not None:
             await asyncio.shield(self._opening)
 
-    async def move_to(self, directory: Path) -> None:
-        """Make a session that was not asked anything yet work in another directory, as if it had begun there.
+    async def move_to(self, session: SessionRef) -> None:
+        """Work where `session` does. Another directory only before the first prompt, as if it had begun there.
 
-        The CLI has this as a control request ("set_cwd") that the Python SDK does not offer by a name of its own.
-        Trust in the directory says nothing here, because no settings are read from it.
+        The CLI has control requests for this that the Python SDK does not offer by names of its own. Trust in the
+        directory says nothing here, because no settings are read from it.
         """
         await self.ready()
-        request = {"subtype": "set_cwd", "path": str(directory)}
-        answer = await self._control(request)
-        if answer.get("status") == "needs_trust":
-            trusted = {"trust_accepted": True, "trusted_directory": answer.get("directory")}
-            answer = await self._control({**request, **trusted})
-        if answer.get("status") != "ok":
-            self.lost = True
-            raise SessionLost(f"The spare Claude Code process could not move to {directory}: {answer}.")
-        self.directory = directory
+        if session.directory != self.session.directory:
+            await self._set_directory(str(session.directory))
+        if session.others != self.session.others:
+            await self._control({"subtype": "apply_flag_settings", "settings": settings_with(session.others)})
+        self.session = session
+
+    async def prepare(self, permission: Permission, model: str) -> None:
+        """Be ready for a turn that may do this, with that model. Neither changes what its requests begin with."""
+        self.allow(permission)
+        await self.ready()
+        if model != self._model:
+            await self._control({"subtype": "set_model", "model": model})
+            self._model = model
+        planning = permission is Permission.PLAN
+        if planning != self._planning:
+            # Only in its plan mode does the CLI tell of a plan file and take a plan.
+            await self._control({"subtype": "set_permission_mode", "mode": "plan" if planning else "default"})
+            self._planning = planning
+
+    def allow(self, permission: Permission) -> None:
+        """Hold the calls from now on to what a turn may do."""
+        self._gate.begin(permission, self._places())
 
     async def ask(self, prompt_id: str | None, text: str) -> AsyncIterator[Message]:
         """The messages of one turn, ended by its ResultMessage.
@@ -83,24 +101,28 @@ class LiveSession:
         Raises ModelSilent after the time of silence that the settings give, SessionLost when the process ends.
         """
         await self.ready()
+        with self._loss_told():
+            await self._client.query(_one(prompt_id, text, self.session.id))
+        async for message in self.go_on():
+            yield message
+
+    async def go_on(self) -> AsyncIterator[Message]:
+        """The messages of the turn that opening took up again, likewise."""
+        await self.ready()
         tools: set[str] = set()
-        try:
-            await self._client.query(_one(prompt_id, text, self.id))
-            messages = aiter(self._client.receive_response())
-            while True:
-                try:
-                    # A tool may be quiet for as long as it takes; it has a limit of its own.
+        messages = aiter(self._client.receive_response())
+        while True:
+            try:
+                # A tool may be quiet for as long as it takes; it has a limit of its own.
+                with self._loss_told():
                     async with asyncio.timeout(None if tools else self._cli.idle_s):
                         message = await anext(messages)
-                except StopAsyncIteration:
-                    return
-                except TimeoutError:
-                    raise ModelSilent from None
-                _follow_tools(message, tools)
-                yield message
-        except ClaudeSDKError as error:
-            self.lost = True
-            raise SessionLost(f"Claude Code ended in the middle of a turn: {self._last_words(error)}") from error
+            except StopAsyncIteration:
+                return
+            except TimeoutError:
+                raise ModelSilent from None
+            self._follow(message, tools)
+            yield message
 
     async def interrupt(self) -> bool:
         """Stop the turn, and take in its end; False when the process did not obey and was ended instead."""
@@ -129,7 +151,7 @@ class LiveSession:
                     os.kill(self._pid, signal.SIGTERM)
 
     async def _open(self) -> None:
-        self._cli.config_directory(self.id).joinpath("tmp").mkdir(parents=True, exist_ok=True)
+        self._cli.config_directory(self.session.id).joinpath("tmp").mkdir(parents=True, exist_ok=True)
         if not os.access(self._cli.cli, os.X_OK):
             raise WorkFailed(f"There is no Claude Code at {self._cli.cli}. Install auto-code's dependencies again.")
         try:
@@ -143,13 +165,45 @@ class LiveSession:
             self.lost = True
             raise SessionLost(f"Claude Code ended while it started: {self._last_words(error)}") from error
 
+    async def _set_directory(self, path: str) -> None:
+        request = {"subtype": "set_cwd", "path": path}
+        answer = await self._control(request)
+        if answer.get("status") == "needs_trust":
+            trusted = {"trust_accepted": True, "trusted_directory": answer.get("directory")}
+            answer = await self._control({**request, **trusted})
+        if answer.get("status") != "ok":
+            self.lost = True
+            raise SessionLost(f"The Claude Code process could not move to {path}: {answer}.")
+
     async def _control(self, request: dict[str, Any]) -> dict[str, Any]:
         try:
             query = self._client._query  # noqa: SLF001 - see `move_to`
             answer: dict[str, Any] = await query._send_control_request(request) if query else {}  # noqa: SLF001
-        except Exception as error:  # noqa: BLE001 - the SDK raises bare exceptions for refused control requests
-            return {"status": str(error)}
+        except Exception as error:  # the SDK raises bare exceptions for refused control requests
+            self.lost = True
+            raise SessionLost(f"Claude Code refused {request['subtype']}: {self._last_words(error)}") from error
         return answer
+
+    def _places(self) -> Places:
+        state = self._cli.config_directory(self.session.id)
+        return Places(worktrees=(self.session.directory, *self.session.others), state=state)
+
+    def _follow(self, message: Message, at_work: set[str]) -> None:
+        """Keep which tools are at work, and the CLI's mode, which an approved plan changes."""
+        if isinstance(message, AssistantMessage) and message.parent_tool_use_id is None:
+            at_work.update(block.id for block in message.content if isinstance(block, ToolUseBlock))
+        elif isinstance(message, UserMessage) and isinstance(message.content, list):
+            at_work.difference_update(b.tool_use_id for b in message.content if isinstance(b, ToolResultBlock))
+        elif isinstance(message, SystemMessage) and message.data.get("permissionMode"):
+            self._planning = message.data["permissionMode"] == "plan"
+
+    @contextlib.contextmanager
+    def _loss_told(self) -> Iterator[None]:
+        try:
+            yield
+        except ClaudeSDKError as error:
+            self.lost = True
+            raise SessionLost(f"Claude Code ended in the middle of a turn: {self._last_words(error)}") from error
 
     def _last_words(self, error: BaseException) -> str:
         said = " ".join(line.strip() for line in self._stderr if line.strip())
@@ -160,11 +214,3 @@ async def _one(prompt_id: str | None, text: str, session_id: str) -> AsyncIterat
     message = {"type": "user", "message": {"role": "user", "content": text}, "parent_tool_use_id": None}
     # The CLI keeps this id in its transcript, and takes no message twice.
     yield {**message, "session_id": session_id, **({"uuid": prompt_id} if prompt_id else {})}
-
-
-def _follow_tools(message: Message, at_work: set[str]) -> None:
-    """Keep which tools were called and have not answered."""
-    if isinstance(message, AssistantMessage) and message.parent_tool_use_id is None:
-        at_work.update(block.id for block in message.content if isinstance(block, ToolUseBlock))
-    elif isinstance(message, UserMessage) and isinstance(message.content, list):
-        at_work.difference_update(b.tool_use_id for b in message.content if isinstance(b, ToolResultBlock))

@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from app.errors import WorkFailed
-from app.models import EventKind, Model, Tokens
+from app.models import EventKind, Model, Question, Tokens
 from app.results import Turn
-from app.services.claude_code.base import ClaudeCode, Emit, Prompt, SessionRef
+from app.services.claude_code.base import ClaudeCode, Emit, Permission, Prompt, Reply, SessionRef
+from app.services.claude_code.permissions import ASK, PROPOSE, Call, Places, Ruling, ruling
 
 _COST_USD = 0.01
 
@@ -15,16 +16,17 @@ _COST_USD = 0.01
 class Answer(Model):
     """What the stand-in does in one turn: the files that it writes (None deletes), and what it says.
 
-    `finished` is false for a turn that is cut at its limit.
+    `finished` is false for a turn that is cut at its limit. With `question` it stops there, where the turn may ask.
     """
 
     text: str = "Done."
     files: Mapping[str, str | None] = {}
     finished: bool = True
+    question: Question | None = None
 
 
 Script = Callable[[str, Path], Answer]
-"""Takes the prompt and the directory."""
+"""Takes the prompt and the directory. Of a reply, the prompt is the one that says it in words."""
 
 
 def nothing_to_say(_prompt: str, _directory: Path) -> Answer:
@@ -33,15 +35,17 @@ def nothing_to_say(_prompt: str, _directory: Path) -> Answer:
 
 
 class MockClaudeCode(ClaudeCode):
-    """Remembers sessions as the CLI's transcripts would: the same prompt is answered once.
+    """Remembers sessions as the CLI's transcripts would: the same prompt, or the same reply, is answered once.
 
-    `prompts` are those that were asked, in their order; `open_sessions` have a process.
+    `prompts` are those that were asked, in their order, and `models` what each was asked of, None where nothing was
+    chosen; `open_sessions` have a process.
     """
 
     def __init__(self, *, author: Script = nothing_to_say, reviewer: Script | None = None) -> None:
         self._author = author
         self._reviewer = reviewer or (lambda _prompt, _directory: Answer(text="HAS_ISSUES: false\nFINDINGS:\n"))
         self.prompts: list[str] = []
+        self.models: list[str | None] = []
         self._sessions: dict[str, dict[str, Turn]] = {}
         self.open_sessions: set[str] = set()
 
@@ -60,12 +64,21 @@ class MockClaudeCode(ClaudeCode):
     async def warm(self, session: SessionRef) -> None:
         self.open_sessions.add(session.id)
 
-    async def run_implementation(self, session: SessionRef, prompt: Prompt, emit: Emit) -> Turn:
-        return await self._turn(session, prompt, emit, self._author, role="author")
+    async def run_turn(
+        self,
+        session: SessionRef,
+        ask: Prompt | Reply,
+        emit: Emit,
+        *,
+        permission: Permission,
+        model: str | None = None,
+    ) -> Turn:
+        return await self._turn(_Bench(session, emit, permission, role="author"), ask, self._author, model)
 
     async def run_code_review(self, session: SessionRef, prompt: Prompt, emit: Emit, *, beside: str) -> Turn:  # noqa: ARG002
+        bench = _Bench(session, emit, Permission.READ, role="reviewer")
         try:
-            return await self._turn(session, prompt, emit, self._reviewer, role="reviewer")
+            return await self._turn(bench, prompt, self._reviewer, None)
         finally:
             await self.close(session.id)
 
@@ -75,38 +88,77 @@ class MockClaudeCode(ClaudeCode):
     async def check(self) -> str:
         return "an offline stand-in answers"
 
-    async def _turn(self, session: SessionRef, prompt: Prompt, emit: Emit, script: Script, *, role: str) -> Turn:
+    async def _turn(self, bench: "_Bench", ask: Prompt | Reply, script: Script, model: str | None) -> Turn:
+        key, prompt = (ask.id, ask) if isinstance(ask, Prompt) else (ask.question.id, ask.prompt)
+        session = bench.session
         if not session.directory.is_dir():
             raise WorkFailed(f"There is no directory {session.directory}.")
-        self.open_sessions.add(session.id)
         turns = self._sessions.setdefault(session.id, {})
-        if prompt.id in turns:
-            return turns[prompt.id]
+        if key in turns:
+            return turns[key]
+        self.open_sessions.add(session.id)
         self.prompts.append(prompt.text)
+        self.models.append(model)
         answer = script(prompt.text, session.directory)
-        for path, text in answer.files.items():
-            await self._write(session.directory, path, text, emit, role)
-        await emit(EventKind.TEXT, {"text": answer.text, "role": role})
-        cost = _COST_USD * (len(turns) + 1)
-        turns[prompt.id] = Turn(
-            text=answer.text,
+        await bench.work(answer)
+        question = answer.question if answer.question and bench.may_ask(answer.question) else None
+        if question is not None:
+            self.open_sessions.discard(session.id)
+        turns[key] = Turn(
+            text="" if question is not None else answer.text,
             session_id=session.id,
             turns=1 + len(answer.files),
-            session_cost_usd=cost,
+            session_cost_usd=_COST_USD * (len(turns) + 1),
             tokens=Tokens(input=len(prompt.text) // 4, output=len(answer.text) // 4),
             finished=answer.finished,
+            question=question,
         )
-        return turns[prompt.id]
+        return turns[key]
 
-    @staticmethod
-    async def _write(directory: Path, path: str, text: str | None, emit: Emit, role: str) -> None:
-        call = {"id": f"toolu_{uuid.uuid4().hex[:12]}", "role": role}
-        given = {"file_path": path} if text is None else {"file_path": path, "content": text}
-        await emit(EventKind.TOOL_CALLED, {**call, "name": "Write" if text is not None else "Bash", "input": given})
-        file = directory / path
-        if text is None:
-            file.unlink(missing_ok=True)
-        else:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text)
-        await emit(EventKind.TOOL_RETURNED, {**call, "content": f"{path} written", "failed": False})
+
+class _Bench:
+    """What one turn may touch, and where it tells of it."""
+
+    def __init__(self, session: SessionRef, emit: Emit, permission: Permission, *, role: str) -> None:
+        self.session = session
+        self._places = Places(worktrees=(session.directory, *session.others), state=session.directory / "no-state")
+        self._emit = emit
+        self._permission = permission
+        self._role = role
+
+    async def work(self, answer: Answer) -> None:
+        """Write the files, and say the text as it grows and when it is whole."""
+        for path, text in answer.files.items():
+            await self._write(path, text)
+        if answer.text:
+            await self._emit(EventKind.WRITING, {"text": answer.text.split("\n")[0], "role": self._role})
+            await self._emit(EventKind.TEXT, {"text": answer.text, "role": self._role})
+
+    def may_ask(self, question: Question) -> bool:
+        """Whether the turn stops for people here; where it may not, it goes on without."""
+        if question.plan is None:
+            return self._ruling(ASK, {}).decision == "defer"
+        return self._ruling(PROPOSE, {"plan": question.plan}).decision == "defer"
+
+    async def _write(self, path: str, text: str | None) -> None:
+        call = {"id": f"toolu_{uuid.uuid4().hex[:12]}", "role": self._role}
+        tool = "Bash" if text is None else "Write"
+        given = {"command": f"rm -f {path}"} if text is None else {"file_path": path, "content": text}
+        await self._emit(EventKind.TOOL_CALLED, {**call, "name": tool, "input": given})
+        ruled = self._ruling(tool, given)
+        if ruled.decision == "allow":
+            _change(self.session.directory / path, text)
+        content = ruled.reason or f"{path} written"
+        await self._emit(EventKind.TOOL_RETURNED, {**call, "content": content, "failed": bool(ruled.reason)})
+
+    def _ruling(self, tool: str, given: Mapping[str, str]) -> Ruling:
+        call = Call(tool=tool, input=given, cwd=self.session.directory)
+        return ruling(self._permission, call, self._places)
+
+
+def _change(file: Path, text: str | None) -> None:
+    if text is None:
+        file.unlink(missing_ok=True)
+    else:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)

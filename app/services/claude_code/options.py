@@ -1,9 +1,10 @@
 """How the CLI is started: its tools, limits and environment. Each value answers a default that would hurt."""
 
 import json
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import claude_agent_sdk
 from claude_agent_sdk import ClaudeAgentOptions
@@ -12,19 +13,18 @@ from app import process
 from app.config import Settings
 from app.models import Model
 from app.prompts import system_prompts
-from app.services.claude_code.base import Permission, SessionRef
+from app.services.claude_code.base import SessionRef
 from app.services.claude_code.gate import Gate
 from app.services.claude_code.permissions import ASK, PROPOSE
+from app.services.claude_code.transcripts import NOTHING, History
 
 BUNDLED_CLI = Path(claude_agent_sdk.__file__).parent / "_bundled" / "claude"
 _LAUNCHER = Path(__file__).with_name("launcher.sh")
 
-_SETTINGS = json.dumps(
-    {
-        "cleanupPeriodDays": 3650,  # else a later run deletes the transcripts that conversations are resumed from
-        "attribution": {"commit": "", "pr": ""},
-    }
-)
+_SETTINGS = {
+    "cleanupPeriodDays": 3650,  # else a later run deletes the transcripts that conversations are resumed from
+    "attribution": {"commit": "", "pr": ""},
+}
 _LARGEST_MESSAGE = 64 << 20  # one big file write in a message ends the run at the default of 1 MiB
 
 
@@ -87,14 +87,20 @@ class CliSettings(Model):
         return self.state / session_id
 
 
-class Opening(Model):
-    """How a session's process begins: `planning` in the CLI's plan mode, and with `model`."""
+@dataclass(frozen=True, kw_only=True)
+class Opening:
+    """How a session's process begins. What the session waits for is taken up as soon as it is open."""
 
     session: SessionRef
     role: Role
     model: str
-    resume: bool = False
-    planning: bool = False
+    history: History = NOTHING
+
+    @property
+    def planning(self) -> bool:
+        """Whether it begins in the CLI's plan mode."""
+        waiting = self.history.waiting
+        return waiting is not None and waiting.planning
 
 
 def options_of(
@@ -107,10 +113,10 @@ def options_of(
         add_dirs=list(session.others),
         cli_path=_LAUNCHER,
         model=opening.model,
-        session_id=None if opening.resume else session.id,
-        resume=session.id if opening.resume else None,
+        session_id=None if opening.history.begun else session.id,
+        resume=session.id if opening.history.begun else None,
         system_prompt=role.system_prompt,
-        permission_mode=mode_of(planning=opening.planning),
+        permission_mode="plan" if opening.planning else "default",
         tools=list(role.tools),
         disallowed_tools=list(role.refused),
         hooks=gate.hooks(),
@@ -119,12 +125,17 @@ def options_of(
         # The target repository's settings may hold hooks, servers, and another address for the model's traffic.
         setting_sources=[],
         strict_mcp_config=True,
-        settings=_SETTINGS,
+        settings=json.dumps(_SETTINGS),
         max_buffer_size=_LARGEST_MESSAGE,
         include_partial_messages=True,
         stderr=on_stderr,
         env=_environment(cli, session.id),
     )
+
+
+def settings_with(others: Iterable[Path]) -> dict[str, Any]:
+    """The settings of a process that may leave its working directory for others, too."""
+    return {**_SETTINGS, "permissions": {"additionalDirectories": [str(other) for other in others]}}
 
 
 def _environment(cli: CliSettings, session_id: str) -> dict[str, str]:
@@ -141,8 +152,6 @@ def _environment(cli: CliSettings, session_id: str) -> dict[str, str]:
         "DISABLE_AUTOUPDATER": "1",
         "GIT_TERMINAL_PROMPT": "0",
     }
-    if os.geteuid() == 0:
-        own["IS_SANDBOX"] = "1"  # without it the CLI refuses bypassPermissions to root
     if cli.base_url is not None:
         own["ANTHROPIC_BASE_URL"] = cli.base_url
     if cli.credential is not None:

@@ -5,10 +5,10 @@ import contextlib
 import uuid
 
 from app.errors import WorkFailed
-from app.services.claude_code.base import SessionRef
+from app.services.claude_code.base import Reply, SessionRef
 from app.services.claude_code.live import LiveSession
-from app.services.claude_code.options import CliSettings, Role
-from app.services.claude_code.transcripts import Transcript
+from app.services.claude_code.options import CliSettings, Opening, Role
+from app.services.claude_code.transcripts import History, Transcript
 
 
 class Processes:
@@ -32,25 +32,26 @@ class Processes:
         spare, self._spare = self._spare, None
         if spare is None or spare.lost:
             return str(uuid.uuid4())
-        self._live[spare.id] = spare  # with the slot that it holds
-        return spare.id
+        self._live[spare.session.id] = spare  # with the slot that it holds
+        return spare.session.id
 
-    async def open(self, session: SessionRef, role: Role) -> LiveSession:
-        """The session's process: the one that runs, a spare that moves in, or a new one that resumes what there is."""
+    async def open(
+        self, session: SessionRef, role: Role, *, model: str | None = None, reply: Reply | None = None
+    ) -> LiveSession:
+        """The session's process: the one that runs, a spare that moves in, or a new one that resumes what there is.
+
+        A `reply` is given to a new process as it opens: only then does the CLI take up the call that waits for it.
+        """
         live = self._live.get(session.id)
-        if live is not None and not live.lost and await _is_at(live, session):
+        if reply is None and live is not None and not live.lost and await _is_at(live, session):
             return live
         await self.drop(session.id)
+        history = await self.history(session.id)
+        opening = Opening(session=session, role=role, model=model or self._cli.model, history=history)
         if self._free.locked():
             await self._give_up_spare()
         await self._free.acquire()
-        opened = self._live[session.id] = LiveSession(
-            cli=self._cli,
-            session_id=session.id,
-            directory=session.directory,
-            resume=self.transcript(session.id).exists(),
-            role=role,
-        )
+        opened = self._live[session.id] = LiveSession(cli=self._cli, opening=opening, reply=reply)
         opened.open_soon()
         return opened
 
@@ -72,22 +73,19 @@ class Processes:
         if self._spare is None and not self._free.locked() and self._making_spare is None:
             self._making_spare = asyncio.create_task(self._make_spare())
 
-    def transcript(self, session_id: str) -> Transcript:
+    async def history(self, session_id: str) -> History:
         """What the CLI wrote down of the session."""
-        return Transcript(config_directory=self._cli.config_directory(session_id), session_id=session_id)
+        transcript = Transcript(config_directory=self._cli.config_directory(session_id), session_id=session_id)
+        return await asyncio.to_thread(transcript.read)
 
     async def _make_spare(self) -> None:
         try:
             await self._free.acquire()
             waiting = self._cli.state / "waiting"
             waiting.mkdir(parents=True, exist_ok=True)
-            self._spare = LiveSession(
-                cli=self._cli,
-                session_id=str(uuid.uuid4()),
-                directory=waiting,
-                resume=False,
-                role=self._spare_role,
-            )
+            session = SessionRef(id=str(uuid.uuid4()), directory=waiting)
+            opening = Opening(session=session, role=self._spare_role, model=self._cli.model)
+            self._spare = LiveSession(cli=self._cli, opening=opening)
             with contextlib.suppress(WorkFailed):  # who takes it meets the same, and says it
                 await self._spare.ready()
         finally:
@@ -104,10 +102,10 @@ class Processes:
 
 async def _is_at(live: LiveSession, session: SessionRef) -> bool:
     """Whether the process works where the session does; a spare moves there."""
-    if live.directory == session.directory:
+    if live.session == session:
         return True
     try:
-        await live.move_to(session.directory)
+        await live.move_to(session)
     except WorkFailed:
         return False
     return True

@@ -5,6 +5,9 @@ from http import HTTPStatus
 from claude_agent_sdk import Message, ResultMessage, SystemMessage
 
 from app.errors import TemporarilyFailed, WorkFailed
+from app.models import Tokens
+from app.results import Turn
+from app.services.claude_code.questions import question_of
 
 _CREDENTIAL_REFUSED = "Claude's API refused the credential. Check {name}, then retry the run."
 _OVERLOADED = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
@@ -34,3 +37,18 @@ def raise_for_refusal(message: Message, *, credential: str) -> None:
     """Raise once the API refuses the credential: the CLI would try again for minutes, as if it were overloaded."""
     if isinstance(message, SystemMessage) and message.data.get("error_status") == HTTPStatus.UNAUTHORIZED:
         raise WorkFailed(_CREDENTIAL_REFUSED.format(name=credential))
+
+
+def turn_of(result: ResultMessage, *, session_id: str, tokens: Tokens, duration_s: float) -> Turn:
+    """The turn that ended like this, `tokens` and duration with all its resumptions."""
+    deferred = result.deferred_tool_use
+    return Turn(
+        text=result.result or "",
+        session_id=session_id,
+        turns=result.num_turns,
+        session_cost_usd=result.total_cost_usd or 0.0,
+        tokens=tokens,
+        duration_s=round(duration_s, 3),
+        finished=result.subtype != "error_max_turns",
+        question=question_of(deferred.id, deferred.name, deferred.input) if deferred is not None else None,
+    )

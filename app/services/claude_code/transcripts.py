@@ -5,7 +5,8 @@ It is the witness after a crash: the CLI writes the prompt down before its first
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,10 @@ from app.services.claude_code.questions import SET_ASIDE, question_of
 
 GO_ON = "Go on with what you were asked: you were cut off in the middle of it."
 """What a session is asked when its turn was cut off. It counts as the same turn as the prompt before."""
+
+
+_KINDS = frozenset({"user", "assistant", "attachment", "cost-state"})
+"""Entries that tell what happened; half of the file are copies of requests."""
 
 
 class Asked(Model):
@@ -31,8 +36,8 @@ class Asked(Model):
 class Waiting(Model):
     """The call that a session stopped for, and that has no result yet.
 
-    `planning`: the CLI was in its plan mode, without which it takes no plan. A call that was not `alone` in its message is not answered in place: the
-    CLI takes it up again without the results of the others.
+    `planning`: the CLI was in its plan mode, without which it takes no plan. A call that was not `alone` in its message
+    is not answered in place: the CLI takes it up again without the results of the others.
     """
 
     question: Question
@@ -40,21 +45,23 @@ class Waiting(Model):
     alone: bool
 
 
-class Transcript:
-    """The transcript of one session, read anew at each question."""
+class History:
+    """What happened in a session, as its transcript says it."""
 
-    def __init__(self, *, config_directory: Path, session_id: str) -> None:
-        self._pattern = (config_directory / "projects", f"*/{session_id}.jsonl")
+    def __init__(self, entries: Sequence[Mapping[str, Any]] = ()) -> None:
+        self._entries = entries
 
-    def exists(self) -> bool:
+    @cached_property
+    def begun(self) -> bool:
         """Whether the session was ever asked anything, so that it can be resumed."""
-        return any(entry.get("type") == "user" for entry in self._entries())
+        return any(entry.get("type") == "user" for entry in self._entries)
 
-    def waits(self) -> Waiting | None:
+    @cached_property
+    def waiting(self) -> Waiting | None:
         """What the session waits for people with."""
         waiting: Waiting | None = None
         calls: dict[str, str] = {}
-        for entry in self._entries():
+        for entry in self._entries:
             calls |= _calls(entry)
             if (deferred := _deferred(entry)) is not None:
                 message = calls.get(deferred["toolUseID"])
@@ -69,7 +76,7 @@ class Transcript:
         """What became of the prompt, or of the answered call, with that id; None when the session never got it."""
         found: Asked | None = None
         cost = 0.0
-        for entry in self._entries():
+        for entry in self._entries:
             if entry.get("type") == "cost-state":
                 cost = float(entry.get("totalCostUSD") or 0.0)
             elif entry.get("isSidechain"):
@@ -82,6 +89,21 @@ class Transcript:
                 found = _followed(found, entry)
         return found and found.model_copy(update={"cost_usd": cost})
 
+
+NOTHING = History()
+"""The history of a session that does not exist yet."""
+
+
+class Transcript:
+    """The file that the CLI writes for one session."""
+
+    def __init__(self, *, config_directory: Path, session_id: str) -> None:
+        self._pattern = (config_directory / "projects", f"*/{session_id}.jsonl")
+
+    def read(self) -> History:
+        """The session up to now; an empty history when there is no file."""
+        return History(list(self._entries()))
+
     def _entries(self) -> Iterator[dict[str, Any]]:
         directory, name = self._pattern
         for file in directory.glob(name):
@@ -90,7 +112,7 @@ class Transcript:
                     entry = json.loads(line)
                 except json.JSONDecodeError:
                     continue  # the last line of a process that was killed
-                if isinstance(entry, dict):
+                if isinstance(entry, dict) and entry.get("type") in _KINDS:
                     yield entry
 
 
@@ -143,7 +165,6 @@ def _results(entry: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _blocks(entry: Mapping[str, Any], kind: str) -> list[Mapping[str, Any]]:
-    """What an entry of that kind is made of; the CLI keeps copies of it in entries of its own kinds."""
     content = (entry.get("message") or {}).get("content") if entry.get("type") == kind else None
     return [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
 

@@ -94,7 +94,7 @@ class Workshop:
 
     def has_new_base(self, workspace: Workspace) -> bool:
         """The pull request was last given another base than the workspace has."""
-        return self._records.memory(workspace.branch).base not in {None, workspace.base}
+        return self._records.memory(workspace.branch).base not in {workspace.base}
 
     def proposed(self, workspace: Workspace) -> None:
         """Remember the base that the pull request was given."""

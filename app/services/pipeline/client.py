@@ -88,7 +88,7 @@ class LocalPipeline(Pipeline):
             changed = bench.changed(await bench.take_stock("changes after fixes"))
             if not changed:
                 await self._clean_up(bench, bench.workspaces)
-                sentence = f"No changes are left, so no pull request. {summary}"[:2000]
+                sentence = f"No changes, so no pull request. {summary}"[:2000]
                 return Outcome(status=RunStatus.IDLE, sentence=sentence)
         if bench.context.job.options.dry_run:
             return _rehearsed(bench, changed)

@@ -1,5 +1,6 @@
 """The store in memory: the same statements, on tables that end with the process."""
 
+import weakref
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -13,18 +14,23 @@ T = TypeVar("T")
 
 
 class MockStore(SqlStore):
-    """Answers at once, without a thread or a file. `away` makes it fail as a database that does not answer."""
+    """Answers at once, without a thread or a file. It outlives `stop`, as a database does.
+
+    `away` makes it fail as a database that does not answer.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.away = False
         self._engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool, connect_args={"check_same_thread": False})
-
-    async def start(self) -> None:
+        weakref.finalize(self, self._engine.dispose)
         tables.metadata.create_all(self._engine)
 
+    async def start(self) -> None:
+        await self.check()
+
     async def stop(self) -> None:
-        self._engine.dispose()
+        pass
 
     async def _patient(self, way: Callable[[Body[T]], Awaitable[T]], body: Body[T]) -> T:
         return await way(body)

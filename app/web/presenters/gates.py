@@ -2,7 +2,7 @@
 
 from app.models import Event, StageName
 from app.results import CheckOutcome
-from app.web.presenters.steps import Step, StepKind, href_of
+from app.web.presenters.steps import Step, StepKind, href_of, out_of
 from app.web.presenters.wording import STAGES, count, duration
 
 _SAID = {
@@ -25,6 +25,7 @@ def gate_line(key: str, event: Event) -> Step:
         what=what,
         argument=str(event.payload.get("command") or STAGES[StageName(event.payload["gate"])]),
         href=href_of(key, event.seq),
+        out=out_of(event.seq),
         result=" · ".join(filter(None, [lines, duration(took) if took else ""])),
         failed=outcome is CheckOutcome.FAILED,
     )

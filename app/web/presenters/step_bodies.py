@@ -9,7 +9,7 @@ from markupsafe import Markup
 from app.models import Event, EventKind
 from app.web import diff_tables
 from app.web.diffs import edit
-from app.web.presenters.steps import edits_of, input_of, shown_path
+from app.web.presenters.steps import edits_of, href_of, input_of, out_of, shown_path
 from app.web.presenters.wording import count
 
 _MOST_LINES = 200
@@ -46,8 +46,8 @@ def step_body(key: str, event: Event, returned: Event | None = None, *, whole: b
     if returned is not None:
         blocks += tuple(_returned(event, returned, whole=whole))
     left_out = any(block.left_out for block in blocks)
-    href = f"/code-runs/{key}/steps/{event.seq}?whole=1"
-    return StepBody(id=f"step-{event.seq}-out", blocks=blocks, whole=href if left_out else None)
+    href = f"{href_of(key, event.seq)}?whole=1"
+    return StepBody(id=out_of(event.seq), blocks=blocks, whole=href if left_out else None)
 
 
 def _call(key: str, event: Event, *, whole: bool) -> Iterator[Block]:

@@ -26,13 +26,17 @@ class StepKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """A line of the conversation. `argument` is what it was done to; `since` is set while it is under way."""
+    """A line of the conversation. `argument` is what it was done to; `since` is set while it is under way.
+
+    `href` is where its body is, an element with the id `out`.
+    """
 
     kind: StepKind
     icon: str
     what: str
     argument: str
     href: str
+    out: str
     result: str = ""
     added: int | None = None
     removed: int | None = None
@@ -89,6 +93,7 @@ def called(key: str, event: Event) -> Step | None:
         what=tool.doing,
         argument=_argument(key, tool, name, given),
         href=href_of(key, event.seq),
+        out=out_of(event.seq),
         added=added,
         removed=removed,
         since=event.at,
@@ -97,9 +102,15 @@ def called(key: str, event: Event) -> Step | None:
 
 def unnamed_agent(key: str, event: Event) -> Step:
     """A sub-agent of which only what it does is known."""
-    tool = _AGENT
-    href = href_of(key, event.seq)
-    return Step(kind=tool.kind, icon=tool.icon, what=tool.done, argument="", href=href, since=event.at)
+    return Step(
+        kind=_AGENT.kind,
+        icon=_AGENT.icon,
+        what=_AGENT.done,
+        argument="",
+        href=href_of(key, event.seq),
+        out=out_of(event.seq),
+        since=event.at,
+    )
 
 
 def returned(step: Step, event: Event) -> Step:
@@ -117,6 +128,11 @@ def ended(step: Step) -> Step:
 def href_of(key: str, seq: int) -> str:
     """Where the body of a step is."""
     return f"/code-runs/{key}/steps/{seq}"
+
+
+def out_of(seq: int) -> str:
+    """The id of a step's body."""
+    return f"step-{seq}-out"
 
 
 def input_of(event: Event) -> Mapping[str, Any]:

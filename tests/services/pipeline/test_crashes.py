@@ -86,7 +86,7 @@ def with_all_corrections(world: World) -> World:
 STEPS = [
     "session", "workspace", "turn implement", "changes", "turn review", "turn fix review", "commands", "setup 1",
     "lint 1", "turn fix lint 1", "lint 2", "tests 1", "turn fix tests 1", "lint 3", "tests 2", "changes after fixes",
-    "commit 0", "push 0", "pull request", "clean up",
+    "commit 0", "push 0", "pull request", "published", "clean up",
 ]  # fmt: skip
 
 

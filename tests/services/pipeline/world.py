@@ -4,22 +4,24 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
 
 from app.models import Event, EventKind, PipelineOptions, Receipt, Run, Ticket, Trigger
+from app.results import Turn
 from app.services.checks.mock_client import MockChecks
-from app.services.claude_code.base import Emit, Prompt, SessionRef
+from app.services.claude_code.base import Emit, Permission, Prompt, Reply, SessionRef
 from app.services.claude_code.mock_client import Answer, MockClaudeCode
 from app.services.engine.mock_client import Journal, MockEngine
-from app.services.github.mock_client import MockGitHub, OfflineForge
+from app.services.github.mock_client import MockGitHub, MockRepositories, OfflineForge
 from app.services.langfuse.mock_client import MockLangfuse
 from app.services.pipeline import Hands
 from app.services.pipeline.client import LocalPipeline
 from app.services.runner import Delivery
 from app.services.runner.client import TicketRunner
 from app.services.store.mock_client import MockStore
+from app.services.tracker.null_client import NoTracker
 
 BRANCH = "ticket/proj-1"
+MODELS = {"claude-sonnet-4-6": "Sonnet 4.6", "claude-opus-4-8": "Opus 4.8"}
 TICKET = Ticket(key="PROJ-1", summary="Add dark mode", description="On every page.", url="https://jira.test/PROJ-1")
 NO_NAME = Delivery()
 ALL_GATES = PipelineOptions(review=True, lint=True, tests=True)
@@ -59,15 +61,26 @@ class ScriptedClaude(MockClaudeCode):
         self.begun = asyncio.Event()
         self.sessions: list[str] = []
         self.prompt_ids: list[str] = []
+        self.permissions: list[Permission] = []
 
-    async def run_implementation(self, session: SessionRef, prompt: Prompt, emit: Emit) -> Any:
+    async def run_turn(
+        self,
+        session: SessionRef,
+        ask: Prompt | Reply,
+        emit: Emit,
+        *,
+        permission: Permission,
+        model: str | None = None,
+    ) -> Turn:
+        prompt = ask if isinstance(ask, Prompt) else ask.prompt
         self.sessions.append(session.id)
         self.prompt_ids.append(prompt.id)
+        self.permissions.append(permission)
         if self.held is not None and self.held in prompt.text:
             self.open_sessions.add(session.id)
             self.begun.set()
             await asyncio.Event().wait()
-        return await super().run_implementation(session, prompt, emit)
+        return await super().run_turn(session, ask, emit, permission=permission, model=model)
 
     def asked(self, holds: str) -> list[str]:
         """The prompts that hold this text, in order."""
@@ -94,6 +107,8 @@ class World:
         )
         self.forge = OfflineForge()
         self.github = MockGitHub(root, FILES, forge=self.forge)
+        self.others: tuple[MockGitHub, ...] = ()
+        self.tracker = NoTracker()
         self.checks = MockChecks()
         self.langfuse = MockLangfuse()
         self.journal = Journal()
@@ -116,13 +131,18 @@ class World:
         hands = Hands(
             store=self.store,
             claude_code=self.claude,
-            github=self.github,
+            repositories=MockRepositories(self.github, *self.others),
             checks=self.checks,
             langfuse=self.langfuse,
         )
         engine = MockEngine(concurrency=concurrency, journal=self.journal)
         self._runner = TicketRunner(
-            hands=hands, engine=engine, pipeline=LocalPipeline(hands=hands), options=self.options
+            hands=hands,
+            engine=engine,
+            pipeline=LocalPipeline(hands=hands),
+            tracker=self.tracker,
+            options=self.options,
+            models=MODELS,
         )
         await self._runner.start()
 

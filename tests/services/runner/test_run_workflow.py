@@ -59,7 +59,10 @@ class Office:
         self.store, self.engine, self.langfuse = MockStore(), MockEngine(), MockLangfuse()
 
     async def start(self, pipeline: Pipeline) -> None:
-        await self.engine.start(run_workflow(store=self.store, pipeline=pipeline, langfuse=self.langfuse))
+        workflow = run_workflow(
+            store=self.store, pipeline=pipeline, langfuse=self.langfuse, enqueue=self.engine.enqueue
+        )
+        await self.engine.start(workflow)
 
     async def take(self, key: str) -> str:
         claim = Claim(ticket=Ticket(key=key, summary="Add"), trigger=Trigger.WEBHOOK, options=PipelineOptions())

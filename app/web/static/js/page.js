@@ -39,7 +39,10 @@ function goLive({ live: url, after, version }) {
     status: (state, detail) => connection.status(state, detail),
     on: {
       writing: (event) => write(JSON.parse(event.data)),
-      remove: (event) => remove(JSON.parse(event.data).id),
+      remove: (event) => {
+        remove(JSON.parse(event.data).id);
+        mark();
+      },
       hello: (event) => {
         const hello = JSON.parse(event.data);
         setClock(hello.server_time);

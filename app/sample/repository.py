@@ -1,5 +1,7 @@
 """The sample's repository: whisk, which scales recipes. Its lint and tests need Python and nothing else."""
 
+import shutil
+import sys
 from pathlib import Path
 
 from app.errors import WorkFailed
@@ -109,11 +111,12 @@ if __name__ == "__main__":
 }
 
 
-async def make_repository(directory: Path, *, python: str) -> None:
-    """A git repository with one commit on `main`. `python` is the program that its checks call.
+async def make_repository(directory: Path) -> None:
+    """A git repository with one commit on `main`. Its checks call python3, or this very Python where there is none.
 
     Raises WorkFailed when git is missing or refuses.
     """
+    python = "python3" if shutil.which("python3") else sys.executable
     for name, text in _FILES.items():
         file = directory / name
         file.parent.mkdir(parents=True, exist_ok=True)
