@@ -200,6 +200,10 @@ class Settings(BaseSettings):
                 bool(self.repo_url) and not str(self.repo_url).startswith("https://"),
                 "REPO_URL (must be an https:// URL)",
             ),
+            (
+                not all(url.startswith("https://") for url in self.repositories),
+                "REPOSITORIES (must be https:// URLs)",
+            ),
             (self.claude_credential is None, "ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN"),
             (self.gh_token is None, "GH_TOKEN"),
             (not secret, "WEBHOOK_SECRET"),

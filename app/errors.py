@@ -30,12 +30,16 @@ class InvalidInput(AutoCodeError):
 class TooLarge(AutoCodeError):
     """A request body over its limit of `most` bytes."""
 
-    def __init__(self, most: int) -> None:
-        super().__init__(f"The body is larger than {most:,} bytes. Send the ticket without attachments.")
+    def __init__(self, most: int, advice: str = "Send the ticket without attachments.") -> None:
+        super().__init__(f"The body is larger than {most:,} bytes. {advice}")
 
 
 class Unauthorized(AutoCodeError):
     """Nobody we know sent this."""
+
+
+class Forbidden(AutoCodeError):
+    """Whoever sent this may not do it, signed in or not."""
 
 
 class NotFound(AutoCodeError):

@@ -11,14 +11,19 @@ MOST_BYTES = 1 << 20
 
 
 async def limited_body(request: Request) -> bytes:
-    """The raw body. Raises TooLarge over 1 MiB, without reading on."""
-    if _declared_bytes(request) > MOST_BYTES:
-        raise TooLarge(MOST_BYTES)
+    """The raw body of a delivered ticket. Raises TooLarge over 1 MiB, without reading on."""
+    return await body_within(request, TooLarge(MOST_BYTES), most=MOST_BYTES)
+
+
+async def body_within(request: Request, too_large: TooLarge, *, most: int) -> bytes:
+    """The raw body of at most so many bytes. Raises `too_large` for more, without reading on."""
+    if _declared_bytes(request) > most:
+        raise too_large
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MOST_BYTES:
-            raise TooLarge(MOST_BYTES)
+        if len(body) > most:
+            raise too_large
     return bytes(body)
 
 

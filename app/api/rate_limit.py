@@ -2,12 +2,10 @@
 
 from fastapi import Request, Response
 from slowapi import Limiter
-from slowapi.errors import RateLimitExceeded
-from starlette.responses import JSONResponse
 
 from app.api.security import address_of
 
-__all__ = ["Limiter", "make_limiter", "too_many"]
+__all__ = ["Limiter", "limit_headers", "make_limiter"]
 
 
 def make_limiter() -> Limiter:
@@ -15,10 +13,8 @@ def make_limiter() -> Limiter:
     return Limiter(key_func=address_of, headers_enabled=True)
 
 
-def too_many(request: Request, error: Exception) -> Response:
-    """429, with the seconds after which the next request is taken."""
-    limit = error.detail if isinstance(error, RateLimitExceeded) else "too many"
-    response = JSONResponse({"detail": f"Too many requests: {limit}. Try again after Retry-After."}, status_code=429)
+def limit_headers(request: Request, response: Response) -> Response:
+    """The response with the seconds after which the next request is taken."""
     limiter: Limiter = request.app.state.limiter
     limited: Response = limiter._inject_headers(response, request.state.view_rate_limit)  # noqa: SLF001 - as slowapi does
     return limited

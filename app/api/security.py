@@ -8,6 +8,8 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from app.api.dependencies import SettingsDep
+from app.api.identity import THE_API, ReceptionDep
+from app.api.origin import check_not_foreign, check_same_origin
 from app.config import Settings
 from app.errors import Unauthorized
 
@@ -35,16 +37,28 @@ def check_webhook(settings: Settings, *, token: str | None, signature: str | Non
         raise Unauthorized("X-Webhook-Token is wrong. Send WEBHOOK_SECRET in it.")
 
 
-def caller(settings: SettingsDep, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> str:
-    """Who uses the JSON API. Raises Unauthorized without the access code; development without one is open."""
-    if settings.admin_access_code is None:
-        if settings.production:
-            raise Unauthorized("The API is closed: set ADMIN_ACCESS_CODE and send it as a bearer token.")
+async def caller(
+    request: Request,
+    settings: SettingsDep,
+    reception: ReceptionDep,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> str:
+    """Who uses the JSON API: a program with the access code, or a person who is signed in on the pages.
+
+    Raises Unauthorized for everybody else; development without a code is open. Raises Forbidden for what another
+    site makes a person's browser send.
+    """
+    if credentials is not None and reception.is_code(_as_sent(credentials.credentials)):
+        return THE_API
+    if credentials is None and (person := await reception.known(request)) is not None:
+        check_same_origin(request)
+        return person.name
+    if reception.open:
+        check_not_foreign(request)
         return "somebody"
-    given = credentials.credentials if credentials else ""
-    if not hmac.compare_digest(_as_sent(given), settings.admin_access_code.get_secret_value().encode()):
-        raise Unauthorized("Send ADMIN_ACCESS_CODE as a bearer token.")
-    return "the API"
+    if settings.admin_access_code is None:
+        raise Unauthorized("The API is closed: set ADMIN_ACCESS_CODE and send it as a bearer token.")
+    raise Unauthorized("Send ADMIN_ACCESS_CODE as a bearer token.")
 
 
 def _as_sent(header: str) -> bytes:

@@ -91,7 +91,7 @@ def paragraph(line: str) -> str:
     while len(lines) > 1 and not lines[-1].strip():
         lines.pop()
         lines[-1] = lines[-1][:-1]  # the break before it
-    first = next((i for i, each in enumerate(lines) if each.strip(" \t\\")), 0)
+    first = next((i for i, each in enumerate(lines) if each.strip(" \t") not in {"", "\\"}), 0)
     return _LINE_START.sub(_not_a_start, "\n".join(lines[first:])).rstrip()
 
 

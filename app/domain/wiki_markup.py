@@ -57,9 +57,10 @@ def _blocks(text: str) -> Iterator[str]:
     while found := _MACRO.search(text, at):
         yield from _plain_blocks(text[at : found.start()])
         closing = f"{{{found[1]}}}"
-        inner, _, _ = text[found.end() :].partition(closing)
-        yield _macro(found[1], found[2] or "", inner)
-        at = found.end() + len(inner) + len(closing)
+        end = text.find(closing, found.end())
+        end = len(text) if end < 0 else end
+        yield _macro(found[1], found[2] or "", text[found.end() : end])
+        at = end + len(closing)
     yield from _plain_blocks(text[at:])
 
 
@@ -99,7 +100,7 @@ def _next_block(lines: deque[str]) -> str:
         return _list(lines)
     if _ROW.match(line):
         return _table(lines)
-    return _paragraph([lines.popleft(), *_taken(lines, _is_prose)])
+    return _paragraph([lines.popleft(), *_rest_of_paragraph(lines)])
 
 
 def _list(lines: deque[str]) -> str:
@@ -111,7 +112,7 @@ def _list(lines: deque[str]) -> str:
         open_lists = open_lists[: len(marker) - 1] + marker[-1]
         indent = " " * sum(len(_bullet(each)) for each in open_lists[:-1])
         bullet = _bullet(marker[-1])
-        item = _paragraph([text, *_taken(lines, _is_prose)])
+        item = _paragraph([text, *_rest_of_paragraph(lines)])
         items.append(markdown.prefixed(item, indent + bullet, indent + " " * len(bullet)))
     return "\n".join(items)
 
@@ -134,8 +135,8 @@ def _paragraph(lines: list[str]) -> str:
     return markdown.paragraph(_inline("\n".join(line.strip() for line in lines)))
 
 
-def _taken(lines: deque[str], wanted: Callable[[str], bool]) -> Iterator[str]:
-    while lines and wanted(lines[0]):
+def _rest_of_paragraph(lines: deque[str]) -> Iterator[str]:
+    while lines and _is_prose(lines[0]):
         yield lines.popleft()
 
 

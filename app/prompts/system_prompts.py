@@ -1,5 +1,5 @@
-"""System prompts. They name no run, ticket, path or mode: the requests of every turn then begin with the same bytes, which
-the model's cache keeps. What a turn is for, its own prompt says.
+"""System prompts. They name no run, ticket, path or mode: the requests of every turn then begin with the same bytes,
+which the model's cache keeps. What a turn is for, its own prompt says.
 """
 
 AUTHOR = """\

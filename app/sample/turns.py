@@ -1,7 +1,9 @@
 """How the sample's ticket goes: a good first change that review, lint and tests each have something to say about."""
 
+import uuid
 from pathlib import Path
 
+from app.models import Question
 from app.services.claude_code.mock_client import Answer
 
 _FRACTIONS = '{0: "", 1 / 4: "¼", 1 / 3: "⅓", 1 / 2: "½", 2 / 3: "⅔", 3 / 4: "¾"}'
@@ -106,9 +108,44 @@ _ANSWERS = {
 }
 
 
+_ASKED = """\
+A line of a recipe is scaled in `whisk/scaling.py`: `scaled(line, factor)` splits off the amount, multiplies it and \
+writes it with `:g`, so half of 1.5 cups becomes `0.75 cups`. Lines without an amount stay as they are.
+
+- `whisk/__main__.py` reads the recipe and prints each scaled line.
+- `tests/test_scaling.py` covers eggs, salt and a very small amount."""
+
+_PLAN = """\
+Write amounts as measuring cups show them, in a module of its own that scaling only asks.
+
+1. **`whisk/amounts.py`**: `written(amount)` knows quarters, thirds and halves, and rounds to the nearest.
+2. **`whisk/scaling.py`**: use `written` instead of `:g`.
+3. **`tests/test_amounts.py`**: `¾`, `1½`, `2⅔` and whole numbers.
+
+What could go wrong: an amount that is too small for any cup. It keeps its number."""
+
+_REVISED_PLAN = f"""{_PLAN}
+
+Changed as you asked: the next whole number counts as the nearest, too, and has a test (`1.95` is written `2`)."""
+
+_EDITS = _ANSWERS["Implement ticket"]
+
+
 def author(prompt: str, _directory: Path) -> Answer:
     """What the author does when asked this."""
+    if "People want the plan changed" in prompt:
+        return _planned(_REVISED_PLAN)
+    if "Mode of this turn: plan" in prompt:
+        return _planned(_PLAN)
+    if "Mode of this turn: ask" in prompt:
+        return Answer(text=_ASKED)
+    if "Mode of this turn: edits" in prompt:
+        return _EDITS
     return next((answer for words, answer in _ANSWERS.items() if words in prompt), Answer(text="Nothing to do."))
+
+
+def _planned(plan: str) -> Answer:
+    return Answer(text="This is how I would do it.", question=Question(id=f"toolu_{uuid.uuid4().hex}", plan=plan))
 
 
 def reviewer(_prompt: str, _directory: Path) -> Answer:

@@ -31,13 +31,14 @@ class Rendering:
         self._environment.filters.update(
             markdown=markdown, initials=initials, iso=_iso, clock=_clock, day=_day, moment=_moment
         )
-        self._environment.globals["assets"] = assets
+        self._environment.globals.update(assets=assets)
+        self._environment.globals.update(ui=self._environment.get_template("ui.html").module)
 
-    def page(self, name: str, **view: object) -> str:
+    def page(self, name: str, /, **view: object) -> str:
         """A whole page, as in `page("home.html", shell=…, page=…)`."""
         return self._environment.get_template(name).render(view)
 
-    def fragment(self, name: str, **view: object) -> str:
+    def fragment(self, name: str, /, **view: object) -> str:
         """A piece of a page, by its template."""
         return self._environment.get_template(name).render(view).strip()
 

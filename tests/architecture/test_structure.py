@@ -15,6 +15,7 @@ VENDORS = {
     "dbos": {"services/engine"},
     "claude_agent_sdk": {"services/claude_code"},
     "langfuse": {"services/langfuse"},
+    "httpx": {"http.py", "services/langfuse"},
     "slowapi": {"api"},
     "sqlalchemy": {"database.py", "services/store", "services/engine"},
     "alembic": {"services/store"},

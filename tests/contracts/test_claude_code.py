@@ -1,77 +1,212 @@
-"""The offline stand-in of Claude Code keeps what the real one keeps: sessions, answers, costs."""
+"""What every Claude Code keeps, the offline stand-in as the real CLI: sessions, answers, permissions, questions."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.errors import WorkFailed
-from app.models import EventKind
-from app.services.claude_code.base import Prompt, SessionRef
-from app.services.claude_code.mock_client import Answer, MockClaudeCode
+from app.models import Answer, Asked, Choice, EventKind, Question
+from app.services.claude_code.base import ClaudeCode, Permission, Prompt, Reply, SessionRef
+from app.services.claude_code.client import ClaudeCodeClient
+from app.services.claude_code.mock_client import Answer as Said
+from app.services.claude_code.mock_client import MockClaudeCode
+from app.services.claude_code.options import BUNDLED_CLI, CliSettings
+from tests.fakes import scripts
+from tests.fakes.messages_api import API_KEY, MessagesApi
+
+READ, PLAN, EDIT, ALONE = Permission.READ, Permission.PLAN, Permission.EDIT, Permission.ALONE
+
+Turns = Mapping[str, Said]
+"""What the model does in each turn, by a word of its prompt."""
+
+Make = Callable[[Turns], ClaudeCode]
 
 
 class Heard:
-    """What a turn told."""
+    """What turns told. Text is told while it grows, too, which is not kept here."""
 
     def __init__(self) -> None:
         self.events: list[tuple[EventKind, Mapping[str, Any]]] = []
 
     async def __call__(self, kind: EventKind, payload: Mapping[str, Any]) -> None:
-        self.events.append((kind, payload))
+        if kind is not EventKind.WRITING:
+            self.events.append((kind, payload))
+
+    @property
+    def kinds(self) -> list[EventKind]:
+        """The kinds, in the order in which they were told."""
+        return [kind for kind, _ in self.events]
 
 
-def writes(_prompt: str, _directory: Path) -> Answer:
-    return Answer(text="Written.", files={"src/toggle.txt": "on\n", "old.txt": None})
+@pytest.fixture(params=["mock", "cli"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def model() -> Iterator[MessagesApi]:
+    with MessagesApi() as api:
+        yield api
+
+
+@pytest.fixture
+async def make(kind: str, model: MessagesApi, tmp_path: Path) -> AsyncIterator[Make]:
+    """Makes Claude Code whose model does what it is told to."""
+    made: list[ClaudeCode] = []
+
+    def mock(turns: Turns) -> ClaudeCode:
+        def said(prompt: str, _directory: Path) -> Said:
+            return next((answer for word, answer in turns.items() if word in prompt), Said(text="OK"))
+
+        return MockClaudeCode(author=said, reviewer=said)
+
+    def real(turns: Turns) -> ClaudeCode:
+        model.script = scripts.conversation({word: _replies(answer) for word, answer in turns.items()})
+        cli = CliSettings(
+            cli=BUNDLED_CLI,
+            state=tmp_path / "claude",
+            model="claude-sonnet-4-6",
+            idle_s=30,
+            retries=1,
+            credential=("ANTHROPIC_API_KEY", API_KEY),
+            base_url=model.url,
+        )
+        return ClaudeCodeClient(cli=cli, limit=2)
+
+    def make(turns: Turns) -> ClaudeCode:
+        made.append(mock(turns) if kind == "mock" else real(turns))
+        return made[-1]
+
+    yield make
+    for each in made:
+        await each.stop()
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> SessionRef:
+    directory = tmp_path / "worktree"
+    directory.mkdir()
+    return SessionRef(id=str(uuid.uuid4()), directory=directory)
+
+
+WRITES = Said(text="Written.", files={"src/toggle.txt": "on\n", "old.txt": None})
+QUESTION = Question(
+    id="toolu_1", asked=(Asked(question="Which?", header="Choice", choices=(Choice(label="A"), Choice(label="B"))),)
+)
 
 
 def prompt_of(text: str) -> Prompt:
     return Prompt(id=str(uuid.uuid5(uuid.NAMESPACE_OID, text)), text=text)
 
 
-async def test_a_turn_writes_files_and_tells_what_it_does(tmp_path: Path) -> None:
-    (tmp_path / "old.txt").write_text("old\n")
-    claude_code, heard = MockClaudeCode(author=writes), Heard()
-    session = SessionRef(id=await claude_code.reserve(), directory=tmp_path)
+async def test_a_turn_writes_files_and_tells_what_it_does(make: Make, session: SessionRef) -> None:
+    (session.directory / "old.txt").write_text("old\n")
+    claude_code, heard = make({"implement": WRITES}), Heard()
     turn = await claude_code.run_implementation(session, prompt_of("implement"), heard)
-    assert (turn.text, turn.session_id, turn.finished) == ("Written.", session.id, True)
-    assert {file.name for file in tmp_path.rglob("*.txt")} == {"toggle.txt"}
-    told = [kind for kind, _ in heard.events]
-    assert told == [EventKind.TOOL_CALLED, EventKind.TOOL_RETURNED] * 2 + [EventKind.TEXT]
+    assert (turn.text, turn.session_id, turn.finished, turn.question) == ("Written.", session.id, True, None)
+    assert {file.name for file in session.directory.rglob("*.txt")} == {"toggle.txt"}
+    assert heard.kinds == [EventKind.TOOL_CALLED, EventKind.TOOL_RETURNED] * 2 + [EventKind.TEXT]
 
 
-async def test_a_prompt_that_was_answered_is_not_asked_again(tmp_path: Path) -> None:
-    claude_code = MockClaudeCode()
-    session = SessionRef(id=await claude_code.reserve(), directory=tmp_path)
-    first = await claude_code.run_implementation(session, prompt_of("implement"), Heard())
-    assert await claude_code.run_implementation(session, prompt_of("implement"), Heard()) == first
-    await claude_code.run_implementation(session, prompt_of("fix"), Heard())
-    assert claude_code.prompts == ["implement", "fix"]
+@pytest.mark.parametrize("permission", [READ, PLAN])
+async def test_a_turn_that_may_not_write_is_refused_and_goes_on(
+    permission: Permission, make: Make, session: SessionRef
+) -> None:
+    (session.directory / "old.txt").write_text("old\n")
+    claude_code, heard = make({"look": WRITES}), Heard()
+    turn = await claude_code.run_turn(session, prompt_of("look"), heard, permission=permission)
+    assert turn.text == "Written."
+    assert [file.name for file in session.directory.rglob("*")] == ["old.txt"]
+    refused = [payload["content"] for kind, payload in heard.events if kind is EventKind.TOOL_RETURNED]
+    assert len(refused) == 2
+    assert all("and changes nothing" in reason for reason in refused)
 
 
-async def test_a_session_adds_up_its_cost_and_is_remembered_after_its_process(tmp_path: Path) -> None:
-    claude_code = MockClaudeCode()
-    session = SessionRef(id=await claude_code.reserve(), directory=tmp_path)
+async def test_a_prompt_that_was_answered_is_not_asked_again_and_costs_add_up(make: Make, session: SessionRef) -> None:
+    claude_code, heard = make({"implement": Said(text="Done."), "fix": Said(text="Fixed.")}), Heard()
     assert not await claude_code.remembers(session.id)
-    first = await claude_code.run_implementation(session, prompt_of("implement"), Heard())
+    first = await claude_code.run_implementation(session, prompt_of("implement"), heard)
     await claude_code.close(session.id)
     assert await claude_code.remembers(session.id)
-    second = await claude_code.run_implementation(session, prompt_of("fix"), Heard())
+    again = await claude_code.run_implementation(session, prompt_of("implement"), heard)
+    second = await claude_code.run_implementation(session, prompt_of("fix"), heard)
+    assert (first.text, again.text, second.text) == ("Done.", "Done.", "Fixed.")
     assert 0 < first.session_cost_usd < second.session_cost_usd
+    assert heard.kinds == [EventKind.TEXT] * 2
 
 
-async def test_a_reviewer_answers_in_a_session_of_its_own_and_goes(tmp_path: Path) -> None:
-    claude_code = MockClaudeCode()
-    author, reviewer = (SessionRef(id=name, directory=tmp_path) for name in ("author", "reviewer"))
-    await claude_code.warm(author)
-    turn = await claude_code.run_code_review(reviewer, prompt_of("review"), Heard(), beside=author.id)
+async def test_a_question_stops_the_turn_and_its_answer_lets_it_go_on_once(make: Make, session: SessionRef) -> None:
+    claude_code, heard = make({"choose": Said(text="Hm.", question=QUESTION)}), Heard()
+    waiting = await claude_code.run_turn(session, prompt_of("choose"), heard, permission=EDIT)
+    assert waiting.question is not None
+    assert waiting.question.asked[0].question == "Which?"
+    assert waiting.text == ""
+
+    given = Answer(by="Ada", answers={"Which?": "A"})
+    reply = Reply(question=waiting.question, answer=given, prompt=prompt_of("they said A"))
+    done = await claude_code.run_turn(session, reply, heard, permission=EDIT)
+    told = list(heard.kinds)
+    again = await claude_code.run_turn(session, reply, heard, permission=EDIT)
+    assert (done.question, again.text) == (None, done.text)
+    assert heard.kinds == told == [EventKind.TEXT] * 2
+
+
+async def test_a_plan_is_proposed_only_where_one_is_wanted(make: Make, session: SessionRef) -> None:
+    plan = Said(text="Here it is.", question=Question(id="toolu_2", plan="# Plan\n"))
+    claude_code = make({"plan": plan, "think": plan})
+    told_to_plan = await claude_code.run_turn(session, prompt_of("plan"), Heard(), permission=PLAN)
+    assert told_to_plan.question is not None
+    assert told_to_plan.question.plan == "# Plan\n"
+    told_to_think = await claude_code.run_turn(session, prompt_of("think"), Heard(), permission=READ)
+    assert (told_to_think.question, told_to_think.text) == (None, "Here it is.")
+
+
+async def test_where_nobody_is_there_a_question_stops_nothing(make: Make, session: SessionRef) -> None:
+    claude_code = make({"choose": Said(text="I took A.", question=QUESTION)})
+    turn = await claude_code.run_implementation(session, prompt_of("choose"), Heard())
+    assert (turn.text, turn.question) == ("I took A.", None)
+
+
+async def test_a_session_that_knows_nothing_of_the_question_is_asked_the_prompt_instead(
+    make: Make, session: SessionRef
+) -> None:
+    claude_code = make({"they said": Said(text="I see.")})
+    reply = Reply(question=QUESTION, answer=Answer(by="Ada", text="A"), prompt=prompt_of("they said A"))
+    turn = await claude_code.run_turn(session, reply, Heard(), permission=EDIT)
+    assert turn.text == "I see."
+
+
+async def test_a_reviewer_answers_in_a_session_of_its_own_and_changes_nothing(make: Make, session: SessionRef) -> None:
+    claude_code = make({"review": Said(text="HAS_ISSUES: false", files={"a.txt": "a\n"})})
+    await claude_code.warm(session)
+    reviewer = SessionRef(id=str(uuid.uuid4()), directory=session.directory)
+    turn = await claude_code.run_code_review(reviewer, prompt_of("review"), Heard(), beside=session.id)
     assert "HAS_ISSUES: false" in turn.text
-    assert claude_code.open_sessions == {"author"}
+    assert list(session.directory.iterdir()) == []
+    assert not await claude_code.remembers(session.id)
 
 
-async def test_a_turn_in_a_directory_that_is_gone_fails(tmp_path: Path) -> None:
-    session = SessionRef(id="author", directory=tmp_path / "gone")
-    with pytest.raises(WorkFailed, match="There is no directory"):
-        await MockClaudeCode().run_implementation(session, prompt_of("implement"), Heard())
+async def test_a_turn_in_a_directory_that_is_gone_fails(make: Make, tmp_path: Path) -> None:
+    session = SessionRef(id=str(uuid.uuid4()), directory=tmp_path / "gone")
+    with pytest.raises(WorkFailed, match=r"(?i)directory"):
+        await make({}).run_implementation(session, prompt_of("implement"), Heard())
+
+
+def _replies(said: Said) -> Sequence[scripts.Reply]:
+    """What the model answers, request by request, to do the same."""
+    calls = [
+        scripts.bash(f"rm -f {path}") if text is None else scripts.write_file(path, text)
+        for path, text in said.files.items()
+    ]
+    steps = [scripts.Reply("", tools=[call]) for call in calls]
+    if said.question is not None and said.question.plan is not None:
+        steps.append(scripts.Reply("", tools=[scripts.write_plan(said.question.plan)]))
+        steps.append(scripts.Reply("", tools=[scripts.propose_plan()]))
+    elif said.question is not None:
+        (asked,) = said.question.asked
+        choices = [choice.label for choice in asked.choices]
+        steps.append(scripts.Reply("", tools=[scripts.ask_people(asked.question, *choices)]))
+    return [*steps, scripts.Reply(said.text)]

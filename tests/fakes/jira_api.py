@@ -220,7 +220,7 @@ def _form(jira: JiraApi, _request: JiraRequest, project: str, kind: str) -> Answ
     required = {"project", "issuetype", "summary", *found.required}
     fields = [
         {
-            "fieldId": _field_id(name), "key": _field_id(name), "name": name.capitalize(), "operations": ["set"],
+            "fieldId": field_id(name), "key": field_id(name), "name": name.capitalize(), "operations": ["set"],
             "required": name in required, "hasDefaultValue": False, "schema": {"type": "string"},
         }
         for name in names
@@ -260,15 +260,15 @@ _ROUTES: Sequence[tuple[str, str, Callable[..., Answer]]] = (
 
 
 def _wrong_fields(kind: IssueType, fields: Json) -> dict[str, str]:
-    ids = {_field_id(name) for name in ("project", "issuetype", "summary", *kind.fields)}
+    ids = {field_id(name) for name in ("project", "issuetype", "summary", *kind.fields)}
     wrong = {
         name: f"Field '{name}' cannot be set. It is not on the appropriate screen, or unknown."
         for name in fields
         if name not in ids
     }
     for name in (*kind.required, *kind.validated):
-        if name != "reporter" and _field_id(name) not in fields:  # which Jira fills in
-            wrong[_field_id(name)] = f"{name.capitalize()} is required."
+        if name != "reporter" and field_id(name) not in fields:  # which Jira fills in
+            wrong[field_id(name)] = f"{name.capitalize()} is required."
     summary = str(fields.get("summary") or "")
     if not summary.strip():
         wrong["summary"] = "You must specify a summary of the issue."
@@ -302,7 +302,8 @@ def _type(project: Project, kind: str) -> IssueType:
     return {each.id: each for each in project.types}[kind]
 
 
-def _field_id(name: str) -> str:
+def field_id(name: str) -> str:
+    """Jira's name of a field that a test named in words."""
     known = {"project", "issuetype", "summary", "description", "reporter"}
     return name if name in known else f"customfield_1{sum(name.encode()):04}"
 

@@ -32,11 +32,17 @@ class FaultProxy:
         self._stalled: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
+        self._came = asyncio.Condition()
 
     @property
     def url(self) -> str:
         """Where it listens, without a slash at the end."""
         return f"http://127.0.0.1:{self.port}"
+
+    async def connected(self, times: int) -> None:
+        """Wait until so many connections have come."""
+        async with self._came:
+            await self._came.wait_for(lambda: self.connections >= times)
 
     def cut(self) -> None:
         """Reset all connections at both ends."""
@@ -62,11 +68,17 @@ class FaultProxy:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    async def _count(self) -> None:
+        async with self._came:
+            self.connections += 1
+            self._came.notify_all()
+
     def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
         self._spawn(self._relay(reader, writer))
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)  # before it is counted: who has seen it come may cut it at once
+        await self._count()
         if self.mode == "refuse":
             _reset(writer)
             return
@@ -74,7 +86,7 @@ class FaultProxy:
             await self._answer_unavailable(reader, writer)
             return
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
-        self._writers |= {writer, far_writer}
+        self._writers.add(far_writer)
         self._spawn(self._pump(far_reader, writer))
         await self._pump(reader, far_writer)
 

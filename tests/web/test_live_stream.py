@@ -1,6 +1,7 @@
 """The live stream in a real browser, over connections that break: every event once, and in order."""
 
 import asyncio
+import socket
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -23,7 +24,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 ASSETS = Assets()
 
 # Delays in milliseconds, far shorter than a page's own.
-QUICK = {"minDelay": 20, "maxDelay": 60, "deadAfter": 400, "pollEvery": 60, "hiddenGrace": 20}
+QUICK = {"minDelay": 20, "maxDelay": 60, "pollEvery": 60, "hiddenGrace": 20}
+IMPATIENT = {"deadAfter": 300}  # of silence; what the watchdog takes for a half-open connection
 
 PAGE = f"""<!doctype html><title>Thread</title><link rel="icon" href="data:,">
 <div id="thread"></div><script type="module" src="{ASSETS.path}/{ASSETS.version}/js/live.js"></script>"""
@@ -74,9 +76,8 @@ class Origin:
         if self.status != 200 or self.content_type != "text/event-stream":
             return Response(status_code=self.status, media_type=self.content_type)
         cursor = 0 if self.forgets else int(request.headers.get("last-event-id") or 0)
-        return StreamingResponse(
-            self._follow(name, cursor, once="once" in request.query_params), media_type=self.content_type
-        )
+        once = "once" in request.query_params
+        return StreamingResponse(self._follow(name, cursor, once=once), media_type=self.content_type)
 
     async def _follow(self, name: str, cursor: int, *, once: bool) -> AsyncIterator[str]:
         log, sent = self.logs[name], 0
@@ -110,14 +111,16 @@ async def served() -> AsyncIterator[Origin]:
         Route("/events/{name}", origin.events),
         Mount(ASSETS.path, ASSETS),
     ]
-    server = uvicorn.Server(config)
-    running = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    origin.port = server.servers[0].sockets[0].getsockname()[1]
+    listener = socket.create_server(("127.0.0.1", 0))
+    origin.port = listener.getsockname()[1]
+    server = uvicorn.Server(
+        uvicorn.Config(Starlette(routes=routes), log_config=None, lifespan="off", timeout_graceful_shutdown=1)
+    )
+    running = asyncio.create_task(server.serve([listener]))  # the socket listens already: nobody comes too early
     yield origin
     server.should_exit = True
     await running
+    listener.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -163,7 +166,7 @@ async def reset_five_times(proxy: FaultProxy) -> None:
     for _ in range(5):
         came = proxy.connections
         proxy.cut()
-        await again(proxy, came)
+        await proxy.connected(came + 1)
 
 
 async def killed_and_restarted(proxy: FaultProxy) -> None:
@@ -182,14 +185,8 @@ async def away(proxy: FaultProxy, mode: Any) -> None:
     proxy.mode = mode
     came = proxy.connections
     proxy.cut()
-    await again(proxy, came + 2)
+    await proxy.connected(came + 3)
     proxy.mode = "pass"
-
-
-async def again(proxy: FaultProxy, came: int) -> None:
-    """Wait until more connections have come than that."""
-    while proxy.connections <= came:
-        await asyncio.sleep(0.005)
 
 
 @pytest.mark.parametrize("fault", [reset, reset_five_times, killed_and_restarted, unavailable_for_a_while, half_open])
@@ -200,7 +197,7 @@ async def test_every_event_comes_once_and_in_order(
     page = await browsing.page(proxy.url)
     name = fault.__name__
     await origin.add(name, *range(1, 20))
-    await start(page, name)
+    await start(page, name, **(IMPATIENT if fault is half_open else {}))
     await shows(page, *range(1, 20))
     await fault(proxy)
     await origin.add(name, *range(20, 40))
@@ -218,7 +215,7 @@ async def test_the_very_first_connection_may_fail(browsing: Any, origin: Origin,
     proxy.mode = "503"
     came = proxy.connections
     await start(page, "first")
-    await again(proxy, came + 2)
+    await proxy.connected(came + 3)
     assert await page.evaluate("live.state") == "retrying"
     proxy.mode = "pass"
     await shows(page, 1, 2)

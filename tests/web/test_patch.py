@@ -99,7 +99,8 @@ async def test_what_is_there_is_replaced_and_what_is_not_is_added(browsing: Any)
 async def test_the_last_revision_in_a_batch_wins_and_keeps_its_place(browsing: Any) -> None:
     page = await bare(browsing, '<div id="list"></div>')
     group = '<div id="item-1" data-into="#list"><div id="steps"><p>{}</p></div></div>'
-    await patch(page, group.format("a"), into("list", 2), group.format("b"), into("steps", 3), into("list", 2, "two"))
+    revisions = [group.format("a"), into("list", 2), group.format("b"), into("steps", 3), into("list", 2, "two")]
+    await patch(page, *revisions)
     assert await page.locator("#list > *").evaluate_all("(all) => all.map(({ id }) => id)") == ["item-1", "item-2"]
     assert await page.locator("#list p").all_text_contents() == ["b", "3", "two"]
 
@@ -111,8 +112,8 @@ async def test_older_items_come_to_the_start_in_their_order(browsing: Any) -> No
 
 
 async def test_what_the_reader_opened_or_closed_stays_so(browsing: Any) -> None:
-    group = """<div id="group"><details{0} id="a"><summary>a</summary></details><details{1}><summary>b</summary></details>
-      {2}<details{0}><summary>c</summary></details></div>"""
+    group = """<div id="group"><details{0} id="a"><summary>a</summary></details>
+      <details{1}><summary>b</summary></details>{2}<details{0}><summary>c</summary></details></div>"""
     page = await bare(browsing, group.format(" open", "", ""))
     await page.get_by_text("a", exact=True).click()
     await page.get_by_text("b", exact=True).click()
@@ -178,8 +179,8 @@ async def test_a_button_that_arrived_works_under_the_policy(browsing: Any) -> No
 async def test_a_refusal_is_said_where_the_form_says_and_other_errors_in_the_bar(browsing: Any) -> None:
     browsing.expect("Failed to load resource|Response Status Error Code")
     form = """<form data-composer hx-post="/send" hx-swap="none" hx-status:422="target:#errors swap:innerHTML">
-      <textarea name="text" data-draft="say" required></textarea><div id="errors"></div><button data-send>Send</button></form>
-      <div id="problem" hidden><span></span><button type="button"></button></div>"""
+      <textarea name="text" data-draft="say" required></textarea><button data-send>Send</button></form>
+      <div id="errors"></div><div id="problem" hidden><span></span><button type="button"></button></div>"""
     page, site = await visit(browsing, f"<body>{form}</body>", send=(422, "<b>Too long.</b>"))
     await page.locator("textarea").fill("words")
     await page.get_by_text("Send").click()

@@ -19,6 +19,7 @@ from app.services.claude_code.messages import Narrator, tokens_of
 from app.services.claude_code.options import AUTHOR, REVIEWER, CliSettings, Role
 from app.services.claude_code.processes import Processes
 from app.services.claude_code.results import raise_for_failure, raise_for_refusal, turn_of
+from app.services.claude_code.transcripts import Waiting
 from app.services.claude_code.turns import Known, Resolve, Say, next_step
 
 _MOST_RESUMES = 3
@@ -141,25 +142,26 @@ class ClaudeCodeClient(ClaudeCode):
             live = await self._processes.open(session, role, model=model, reply=step.reply)
             live.allow(task.permission)
             return await self._hear(live, live.go_on(), task, spent)
-        if step.set_aside:
-            await self._set_aside(task)
+        if step.set_aside is not None:
+            await self._set_aside(task, step.set_aside)
         live = await self._processes.open(session, role, model=model)
         await live.prepare(task.permission, model)
         return await self._hear(live, live.ask(step.prompt_id, step.text), task, spent)
 
-    async def _set_aside(self, task: _Task) -> None:
+    async def _set_aside(self, task: _Task, waiting: Waiting) -> None:
         """End the session's waiting without an answer. No request is made."""
-        await self._processes.drop(task.session.id)
+        await self._processes.drop(task.session.id)  # only a new process takes the call up
         live = await self._processes.open(task.session, task.role, model=task.model)
+        taken_up = False
         try:
             async with asyncio.timeout(_SET_ASIDE_LIMIT_S):
                 async for _ in live.go_on():
-                    pass
+                    taken_up = True
         except TimeoutError:
-            pass  # the CLI did not take it up; then it marks the call as unanswered by itself
+            pass  # what the CLI does not take up, it marks as unanswered by itself
         finally:
-            # Its successor sees the conversation whole. This one may have lost what stood beside the question.
-            await self._processes.drop(task.session.id)
+            if not taken_up or not waiting.alone:  # it has lost what stood beside the question; its successor has not
+                await self._processes.drop(task.session.id)
 
     async def _hear(
         self, live: LiveSession, messages: AsyncIterator[Message], task: _Task, spent: Tokens

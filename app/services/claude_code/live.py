@@ -25,7 +25,7 @@ from claude_agent_sdk import (
 from app.errors import SessionLost, WorkFailed
 from app.services.claude_code.base import Permission, Reply, SessionRef
 from app.services.claude_code.gate import Gate
-from app.services.claude_code.options import CliSettings, Opening, options_of, settings_with
+from app.services.claude_code.options import CliSettings, Opening, options_of, settings_of
 from app.services.claude_code.permissions import Places
 
 _CLOSE_LIMIT_S = 10.0
@@ -43,7 +43,7 @@ class LiveSession:
     def __init__(self, *, cli: CliSettings, opening: Opening, reply: Reply | None = None) -> None:
         self.session = opening.session
         self._cli = cli
-        self._model = opening.model
+        self._settings = settings_of(opening.session, opening.model)
         self._planning = opening.planning
         waiting = opening.history.waiting
         call = waiting.question.id if waiting is not None else None
@@ -66,27 +66,21 @@ class LiveSession:
             await asyncio.shield(self._opening)
 
     async def move_to(self, session: SessionRef) -> None:
-        """Work where `session` does. Another directory only before the first prompt, as if it had begun there.
-
-        The CLI has control requests for this that the Python SDK does not offer by names of its own. Trust in the
-        directory says nothing here, because no settings are read from it.
-        """
+        """Work where `session` does. Another directory only before the first prompt, as if it had begun there."""
         await self.ready()
         if session.directory != self.session.directory:
             await self._set_directory(str(session.directory))
-        if session.others != self.session.others:
-            await self._control({"subtype": "apply_flag_settings", "settings": settings_with(session.others)})
         self.session = session
 
     async def prepare(self, permission: Permission, model: str) -> None:
         """Be ready for a turn that may do this, with that model. Neither changes what its requests begin with."""
         self.allow(permission)
         await self.ready()
-        if model != self._model:
-            await self._control({"subtype": "set_model", "model": model})
-            self._model = model
-        planning = permission is Permission.PLAN
-        if planning != self._planning:
+        if (settings := settings_of(self.session, model)) != self._settings:
+            # Not "set_model", which asks the model a question of its own before it answers.
+            await self._control({"subtype": "apply_flag_settings", "settings": settings})
+            self._settings = settings
+        if (planning := permission is Permission.PLAN) != self._planning:
             # Only in its plan mode does the CLI tell of a plan file and take a plan.
             await self._control({"subtype": "set_permission_mode", "mode": "plan" if planning else "default"})
             self._planning = planning
@@ -166,6 +160,7 @@ class LiveSession:
             raise SessionLost(f"Claude Code ended while it started: {self._last_words(error)}") from error
 
     async def _set_directory(self, path: str) -> None:
+        # Trust in the directory says nothing here, because no settings are read from it.
         request = {"subtype": "set_cwd", "path": path}
         answer = await self._control(request)
         if answer.get("status") == "needs_trust":
@@ -176,8 +171,9 @@ class LiveSession:
             raise SessionLost(f"The Claude Code process could not move to {path}: {answer}.")
 
     async def _control(self, request: dict[str, Any]) -> dict[str, Any]:
+        """One of the CLI's control requests; the Python SDK has no names of its own for all of them."""
         try:
-            query = self._client._query  # noqa: SLF001 - see `move_to`
+            query = self._client._query  # noqa: SLF001
             answer: dict[str, Any] = await query._send_control_request(request) if query else {}  # noqa: SLF001
         except Exception as error:  # the SDK raises bare exceptions for refused control requests
             self.lost = True

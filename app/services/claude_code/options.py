@@ -1,7 +1,7 @@
 """How the CLI is started: its tools, limits and environment. Each value answers a default that would hurt."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,9 +133,10 @@ def options_of(
     )
 
 
-def settings_with(others: Iterable[Path]) -> dict[str, Any]:
-    """The settings of a process that may leave its working directory for others, too."""
-    return {**_SETTINGS, "permissions": {"additionalDirectories": [str(other) for other in others]}}
+def settings_of(session: SessionRef, model: str) -> dict[str, Any]:
+    """The settings of a process that is to go on with that model, and may leave its directory for the others."""
+    others = [str(other) for other in session.others]
+    return {**_SETTINGS, "model": model, "permissions": {"additionalDirectories": others}}
 
 
 def _environment(cli: CliSettings, session_id: str) -> dict[str, str]:

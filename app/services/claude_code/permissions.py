@@ -186,7 +186,7 @@ def _resolved(path: str, start: Path) -> Path | None:
         return None
     try:
         return (start / path).resolve()
-    except (OSError, ValueError, RuntimeError):  # too long, a zero byte, a loop of links
+    except (ValueError, RuntimeError):  # a zero byte, a loop of links
         return None
 
 

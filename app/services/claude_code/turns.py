@@ -3,7 +3,7 @@
 from app.models import Model, Tokens
 from app.results import Turn
 from app.services.claude_code.base import Prompt, Reply
-from app.services.claude_code.transcripts import GO_ON, Asked, History
+from app.services.claude_code.transcripts import GO_ON, Asked, History, Waiting
 
 
 class Known(Model):
@@ -33,7 +33,7 @@ class Say(Model):
 
     text: str
     prompt_id: str | None = None
-    set_aside: bool = False
+    set_aside: Waiting | None = None
 
 
 def next_step(ask: Prompt | Reply, history: History) -> Known | Resolve | Say:
@@ -46,7 +46,7 @@ def next_step(ask: Prompt | Reply, history: History) -> Known | Resolve | Say:
         if asked is None and waiting is not None and waiting.question.id == ask.question.id and waiting.alone:
             return Resolve(reply=ask)
     if asked is None:
-        return Say(text=prompt.text, prompt_id=prompt.id, set_aside=waiting is not None)
+        return Say(text=prompt.text, prompt_id=prompt.id, set_aside=waiting)
     if asked.answer is not None or asked.question is not None:
         return Known(asked=asked)
-    return Say(text=GO_ON, set_aside=waiting is not None)
+    return Say(text=GO_ON, set_aside=waiting)

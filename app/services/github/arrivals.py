@@ -1,4 +1,4 @@
-"""What people pushed to a branch since the service last published it, or was done with what it was told."""
+"""What people pushed to a branch since whoever works on it was last told."""
 
 from app.results import Workspace
 from app.services.github.git import AUTHOR, Git

@@ -49,8 +49,8 @@ class GitHub(ABC):
 
         A branch that exists at the forge is gone on with; else it starts from the base. Unpushed work of an earlier
         run is kept in the worktree, and brought together with what people pushed meanwhile (see `Workspace.conflicts`).
-        Their commits since the service last published the branch are in `Workspace.arrived`: again in each call until
-        `acknowledge`, `commit` or `push`, and also where the worktree was removed meanwhile.
+        Their commits are in `Workspace.arrived`, again in each call until `acknowledge` or `commit`, and also where the
+        worktree was removed meanwhile.
 
         `occupied` is called with the directory as soon as it exists and git knows it, before files are checked out,
         and is awaited together with the check-out.

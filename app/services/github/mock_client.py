@@ -176,9 +176,9 @@ class MockGitHub(GitHub):
         expected = workspace.parent if workspace.on_remote else None
         if self.heads.get(workspace.branch) not in {expected, commit}:
             raise BranchMoved(f"{workspace.branch} moved, so nothing was pushed; run the ticket again.")
-        self.heads[workspace.branch] = self._known[workspace.branch] = commit
-        changes = {"parent": commit, "on_remote": True, "conflicts": (), "arrived": ()}
-        self._workspaces[workspace.branch] = workspace.model_copy(update=changes)
+        self.heads[workspace.branch] = commit
+        pushed = workspace.model_copy(update={"parent": commit, "on_remote": True, "conflicts": ()})
+        self._workspaces[workspace.branch] = pushed
 
     async def open_pull_request(self, workspace: Workspace, *, title: str, body: str, draft: bool) -> PullRequest:
         """See GitHub."""

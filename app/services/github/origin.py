@@ -22,7 +22,7 @@ _BROKEN_STORE = ("bad object", "missing object", "unable to read", "did not send
 
 
 class Origin:
-    """The branches at the forge, and our copy of them. The clone's lock is held around what fetches or pushes."""
+    """The branches at the forge, and our copy of them. The clone's lock is held around what fetches."""
 
     def __init__(self, git: Git, *, base: str, pattern: str) -> None:
         self._git = git

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.results import Workspace
 from app.services.github.git import Desk, write_whole
@@ -27,13 +27,13 @@ class Record(BaseModel):
 class Memory(BaseModel):
     """What outlives a worktree.
 
-    `head` is the branch's commit at the forge that the service last published, or that it knew what arrived up to;
-    `base` is the one that the pull request was last given.
+    `head` is the commit of the branch up to which what people pushed is known; `base` is the one that the pull request
+    was last given.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    head: str | None = Field(None, pattern="^[0-9a-f]+$")
+    head: str | None = None
     base: str | None = None
 
 

@@ -84,9 +84,8 @@ class Workshop:
 
     def published(self, workspace: Workspace, commit: str) -> None:
         """Remember that the branch at the forge is at `commit`, which the worktree's files grow from now."""
-        self._arrivals.acknowledge(workspace.branch, commit)
         if record := self._records.load(workspace.branch):
-            self._records.save(record.with_workspace(parent=commit, on_remote=True, conflicts=(), arrived=()))
+            self._records.save(record.with_workspace(parent=commit, on_remote=True, conflicts=()))
 
     def acknowledge(self, workspace: Workspace) -> None:
         """Remember that what arrived up to the workspace's parent is known."""
@@ -94,7 +93,7 @@ class Workshop:
 
     def has_new_base(self, workspace: Workspace) -> bool:
         """The pull request was last given another base than the workspace has."""
-        return self._records.memory(workspace.branch).base not in {workspace.base}
+        return self._records.memory(workspace.branch).base not in {None, workspace.base}
 
     def proposed(self, workspace: Workspace) -> None:
         """Remember the base that the pull request was given."""

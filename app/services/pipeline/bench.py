@@ -62,6 +62,17 @@ class Bench:
         names = {standing.repository for standing in standings if standing.has_changes}
         return tuple(workspace for workspace in self.workspaces if workspace.repository in names)
 
+    async def acknowledge(self) -> None:
+        """The author was told what people did meanwhile; the next turn does not hear it again."""
+        told = [workspace for workspace in self.workspaces if workspace.arrived]
+        if not told:
+            return
+
+        async def body() -> None:
+            await asyncio.gather(*(self.github(workspace).acknowledge(workspace) for workspace in told))
+
+        await self.context.steps.run("acknowledge", body, None)
+
     async def say_published(self, repositories: frozenset[str]) -> None:
         """People see that the forge has all of the change in these repositories."""
         store, job = self.context.hands.store, self.context.job

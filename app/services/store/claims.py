@@ -10,15 +10,14 @@ from app.domain.run_state import ACTIVE
 from app.models import EventKind, PipelineOptions, Receipt, Request, RunStatus, Ticket, Trigger
 from app.services.store import rows
 from app.services.store.base import Claim, Enqueue
-from app.services.store.payloads import without_null
+from app.services.store.payloads import storable
 from app.services.store.tables import conversations, deliveries, runs
 
 
 def take(connection: sa.Connection, claim: Claim, enqueue: Enqueue) -> Receipt:
     """Store ticket, run and delivery and queue the run; or say which run has them already."""
-    for name, since in claim.deliveries:
-        if (known := _delivered(connection, name, since)) is not None:
-            return claim.refused_as_delivered(known)
+    if (known := _delivered(connection, claim)) is not None:
+        return claim.refused_as_delivered(known)
     changed = keep_ticket(connection, claim.ticket)
     if (active := active_run(connection, claim.ticket.key)) is not None:
         if changed:
@@ -42,28 +41,28 @@ def begin(
 ) -> str:
     """A queued run of a ticket that has no active one; the return is its id."""
     run_id = str(uuid.uuid4())
-    asked = without_null(request.model_dump(mode="json"))
+    asked = storable(request.model_dump(mode="json"))
     run: dict[str, Any] = {"id": run_id, "ticket": ticket, "status": RunStatus.QUEUED, "mode": request.mode}
     run |= {"trigger": trigger, "options": options.model_dump(), "request": asked, "created_at": rows.now()}
     empty: dict[str, Any] = {"stages": [], "pull_requests": [], "tokens": {}, "cost_usd": 0.0}
     connection.execute(sa.insert(runs).values(**run, **empty, leg=1, answering=answering))
-    status = {"status": RunStatus.QUEUED, "trigger": trigger, "mode": request.mode}
-    rows.append(
-        connection, run_id, EventKind.RUN_STATUS, status if request.by is None else {**status, "by": request.by}
-    )
+    status: dict[str, Any] = {"status": RunStatus.QUEUED, "trigger": trigger, "mode": request.mode}
+    if request.by is not None:
+        status["by"] = request.by
+    rows.append(connection, run_id, EventKind.RUN_STATUS, status)
     if request.text:
         sent = {name: asked[name] for name in ("text", "by", "mode", "model", "auto_pr")}
         rows.append(connection, run_id, EventKind.MESSAGE_SENT, sent)
-    rows.touch(connection, ticket)
     enqueue(connection, run_id)
     return run_id
 
 
 def keep_ticket(connection: sa.Connection, ticket: Ticket) -> bool:
-    """Keep the newest text of the ticket; whether it is another one than before."""
+    """Keep the newest text of the ticket, and hold its conversation; whether it is another text than before."""
     at = rows.now()
-    known = connection.execute(sa.select(conversations).where(conversations.c.ticket == ticket.key)).mappings().first()
-    values = {"summary": ticket.summary, "description": ticket.description, "url": ticket.url}
+    held = sa.select(conversations).where(conversations.c.ticket == ticket.key).with_for_update(key_share=True)
+    known = connection.execute(held).mappings().first()
+    values = storable({"summary": ticket.summary, "description": ticket.description, "url": ticket.url})
     if known is None:
         row = {"ticket": ticket.key, "created_at": at, "updated_at": at, "last_seq": 0, **values}
         connection.execute(sa.insert(conversations).values(**row))
@@ -81,17 +80,25 @@ def active_run(connection: sa.Connection, ticket: str) -> str | None:
     return connection.execute(query).scalar()
 
 
-def _delivered(connection: sa.Connection, name: str, since: datetime | None) -> str | None:
-    query = sa.select(deliveries.c.run_id).where(deliveries.c.name == name)
-    if since is not None:
-        joined = sa.join(deliveries, runs, deliveries.c.run_id == runs.c.id)
-        query = query.select_from(joined).where(deliveries.c.at >= since, runs.c.status != RunStatus.FAILED)
-    return connection.execute(query).scalar()
+def _delivered(connection: sa.Connection, claim: Claim) -> str | None:
+    """The run that took the request; of several, by the first of its names."""
+    if not claim.deliveries:
+        return None
+    joined = sa.join(deliveries, runs, deliveries.c.run_id == runs.c.id)
+    query = sa.select(deliveries.c.name, deliveries.c.run_id).select_from(joined)
+    found = connection.execute(query.where(sa.or_(*(_counts(name, since) for name, since in claim.deliveries)))).all()
+    took = {row.name: str(row.run_id) for row in found}
+    return next((took[name] for name, _ in claim.deliveries if name in took), None)
+
+
+def _counts(name: str, since: datetime | None) -> sa.ColumnElement[bool]:
+    known = deliveries.c.name == name
+    return known if since is None else sa.and_(known, deliveries.c.at >= since, runs.c.status != RunStatus.FAILED)
 
 
 def _keep_deliveries(connection: sa.Connection, claim: Claim, run_id: str) -> None:
-    values = {"run_id": run_id, "at": rows.now()}
-    for name, _ in claim.deliveries:
-        known = sa.update(deliveries).where(deliveries.c.name == name).values(**values)
-        if connection.execute(known).rowcount == 0:
-            connection.execute(sa.insert(deliveries).values(name=name, **values))
+    names = [name for name, _ in claim.deliveries]
+    if names:
+        connection.execute(sa.delete(deliveries).where(deliveries.c.name.in_(names)))
+        kept = [{"name": name, "run_id": run_id, "at": rows.now()} for name in dict.fromkeys(names)]
+        connection.execute(sa.insert(deliveries), kept)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from app.database import Database
@@ -55,7 +55,14 @@ class DatabaseStore(SqlStore):
             await asyncio.sleep(_TRY_AGAIN_S)
 
     async def _write(self, body: Body[T]) -> T:
-        return await self._in(self._writers, lambda: _transaction(self._database.writer, body))
+        def work() -> T:
+            try:
+                return _transaction(self._database.writer, body)
+            except IntegrityError:
+                # Somebody wrote the same between our look and our insert: what they wrote is there to be seen.
+                return _transaction(self._database.writer, body)
+
+        return await self._in(self._writers, work)
 
     async def _read(self, body: Body[T]) -> T:
         return await self._in(self._readers, lambda: _transaction(self._database.reader, body))

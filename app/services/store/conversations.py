@@ -1,7 +1,7 @@
 """Conversations as people see them, read inside a transaction. Synchronous."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,7 +11,6 @@ from app.errors import NotFound
 from app.models import (
     Conversation,
     ConversationFilter,
-    Decision,
     Job,
     PipelineOptions,
     PullRequest,
@@ -19,11 +18,12 @@ from app.models import (
     RepositoryChoice,
     Request,
     Run,
+    RunMode,
     RunStatus,
     Ticket,
 )
 from app.services.store import messages, questions, rows
-from app.services.store.payloads import without_null
+from app.services.store.payloads import storable
 from app.services.store.tables import changes, conversations, runs
 
 _WILD = str.maketrans({"\\": "\\\\", "%": "\\%", "_": "\\_"})
@@ -31,24 +31,22 @@ _WILD = str.maketrans({"\\": "\\\\", "%": "\\%", "_": "\\_"})
 
 def read(connection: sa.Connection, ticket: str) -> Conversation:
     """One of them. Raises NotFound."""
-    query = sa.select(conversations).where(conversations.c.ticket == ticket)
-    if not (found := _assembled(connection, connection.execute(query).mappings().all())):
+    query = _with_newest_run().where(conversations.c.ticket == ticket)
+    if not (found := _assembled(connection, query)):
         raise NotFound(f"There is no conversation about {ticket}.")
     return found[0]
 
 
 def listed(connection: sa.Connection, wanted: ConversationFilter) -> tuple[Conversation, ...]:
     """Those that changed last come first."""
-    newest = sa.select(sa.func.max(runs.c.number)).group_by(runs.c.ticket)
-    query = sa.select(conversations).join(runs, runs.c.ticket == conversations.c.ticket)
-    query = query.where(runs.c.number.in_(newest)).order_by(conversations.c.updated_at.desc()).limit(wanted.limit)
+    query = _with_newest_run().order_by(conversations.c.updated_at.desc()).limit(wanted.limit)
     query = query.where(*_holding(wanted.words))
     for column, value in (("status", wanted.status), ("mode", wanted.mode)):
         if value is not None:
             query = query.where(runs.c[column] == value)
     if wanted.by is not None:
         query = query.where(runs.c.request["by"].as_string() == wanted.by)
-    return tuple(_assembled(connection, connection.execute(query).mappings().all()))
+    return _assembled(connection, query)
 
 
 def ticket(connection: sa.Connection, key: str) -> Ticket:
@@ -72,12 +70,11 @@ def job(connection: sa.Connection, run_id: str) -> Job:
         raise NotFound(f"There is no run {run_id}.")
     mine = sa.select(conversations).where(conversations.c.ticket == row["ticket"])
     conversation = connection.execute(mine).mappings().one()
-    of_ticket = connection.execute(
-        sa.select(runs.c.pull_requests, runs.c.request).where(runs.c.ticket == row["ticket"]).order_by(runs.c.number)
-    ).all()
+    opened = _pull_requests(connection, [row["ticket"]]).get(row["ticket"], ())
     request = Request.model_validate(row["request"])
     if not request.repositories:
-        request = request.model_copy(update={"repositories": _last_chosen(each.request for each in of_ticket)})
+        chosen = _chosen(connection, [row["ticket"]]).get(row["ticket"], ())
+        request = request.model_copy(update={"repositories": chosen})
     return Job(
         run_id=run_id,
         ticket=rows.ticket_of(conversation),
@@ -88,7 +85,7 @@ def job(connection: sa.Connection, run_id: str) -> Job:
         status=row["status"],
         leg=row["leg"],
         decision=questions.decision(connection, row["ticket"], row["answering"]),
-        published=tuple(dict.fromkeys(each["repository"] for run in of_ticket for each in run.pull_requests)),
+        published=tuple(dict.fromkeys(each.repository for each in opened)),
     )
 
 
@@ -101,7 +98,7 @@ def works(connection: sa.Connection, statuses: Sequence[RunStatus]) -> tuple[tup
 def keep_changes(connection: sa.Connection, ticket: str, change: RepositoryChanges) -> None:
     """Keep the change of one repository in place of the one that was known."""
     mine = sa.and_(changes.c.ticket == ticket, changes.c.repository == change.repository)
-    values = {"change": without_null(change.model_dump(mode="json")), "at": rows.now()}
+    values = {"change": storable(change.model_dump(mode="json")), "at": rows.now()}
     if connection.execute(sa.update(changes).where(mine).values(**values)).rowcount == 0:
         connection.execute(sa.insert(changes).values(ticket=ticket, repository=change.repository, **values))
 
@@ -114,51 +111,70 @@ def changes_of(connection: sa.Connection, ticket: str) -> tuple[RepositoryChange
 
 def _holding(words: str) -> list[sa.ColumnElement[bool]]:
     """That key or summary hold each of the words."""
-    likes = [f"%{word.translate(_WILD)}%" for word in words.split()]
+    likes = [f"%{word.translate(_WILD)}%" for word in storable(words).split()]
     columns = conversations.c.ticket, conversations.c.summary
     return [sa.or_(*(column.ilike(like, escape="\\") for column in columns)) for like in likes]
 
 
-def _assembled(connection: sa.Connection, found: Sequence[sa.RowMapping]) -> list[Conversation]:
+def _with_newest_run() -> sa.Select[tuple[Any, ...]]:
+    """Conversations with the number of their newest run; those without a run are only tickets."""
+    others = runs.alias()
+    newest = sa.select(sa.func.max(others.c.number)).where(others.c.ticket == conversations.c.ticket)
+    joined = sa.join(conversations, runs, runs.c.number == newest.scalar_subquery())
+    return sa.select(conversations, runs.c.number).select_from(joined)
+
+
+def _assembled(connection: sa.Connection, query: sa.Select[tuple[Any, ...]]) -> tuple[Conversation, ...]:
+    found = connection.execute(query).mappings().all()
     keys = [row["ticket"] for row in found]
-    query = sa.select(runs).where(runs.c.ticket.in_(keys)).order_by(runs.c.number)
-    by_ticket: defaultdict[str, list[Run]] = defaultdict(list)
-    for row in connection.execute(query).mappings():
-        by_ticket[row["ticket"]].append(rows.run_of(row))
-    return [_conversation(connection, row, by_ticket[row["ticket"]]) for row in found if by_ticket[row["ticket"]]]
-
-
-def _conversation(connection: sa.Connection, row: sa.RowMapping, of_ticket: Sequence[Run]) -> Conversation:
-    newest = of_ticket[-1]
-    return Conversation(
-        ticket=rows.ticket_of(row),
-        run=newest,
-        request=_last_asked(of_ticket),
-        waits_for=_waiting(connection, newest),
-        queue=messages.queue(connection, row["ticket"]),
-        pull_requests=_newest_by_url(each for run in of_ticket for each in run.pull_requests),
-        cost_usd=round(sum(run.cost_usd for run in of_ticket), 6),
-        updated_at=row["updated_at"],
-        last_seq=row["last_seq"],
+    newest = _newest(connection, [row["number"] for row in found])
+    chosen, opened = _chosen(connection, keys), _pull_requests(connection, keys)
+    waiting, queues = questions.waiting(connection, keys), messages.queues(connection, keys)
+    costs = _costs(connection, keys)
+    return tuple(
+        Conversation(
+            ticket=rows.ticket_of(row),
+            run=newest[key],
+            request=_asked(newest[key], chosen.get(key, ())),
+            waits_for=waiting.get(key),
+            queue=tuple(queues.get(key, ())),
+            pull_requests=opened.get(key, ()),
+            cost_usd=costs[key],
+            updated_at=row["updated_at"],
+            last_seq=row["last_seq"],
+        )
+        for key, row in zip(keys, found, strict=True)
     )
 
 
-def _last_asked(of_ticket: Sequence[Run]) -> Request:
-    newest = of_ticket[-1]
-    chosen = next((run.repositories for run in reversed(of_ticket) if run.repositories), ())
-    return Request(mode=newest.mode, model=newest.model, auto_pr=newest.auto_pr, repositories=chosen)
+def _asked(run: Run, chosen: tuple[RepositoryChoice, ...]) -> Request:
+    return Request(mode=run.mode, model=run.model, auto_pr=run.auto_pr, repositories=chosen)
 
 
-def _waiting(connection: sa.Connection, run: Run) -> Decision | None:
-    if run.status is not RunStatus.NEEDS_INPUT:
-        return None
-    return questions.decision(connection, run.ticket, questions.open_of(connection, run.id))
+def _newest(connection: sa.Connection, numbers: Sequence[int]) -> dict[str, Run]:
+    found = connection.execute(sa.select(runs).where(runs.c.number.in_(numbers))).mappings()
+    return {row["ticket"]: rows.run_of(row) for row in found}
 
 
-def _newest_by_url(opened: Iterable[PullRequest]) -> tuple[PullRequest, ...]:
-    return tuple({each.url: each for each in opened}.values())
+def _costs(connection: sa.Connection, tickets: Sequence[str]) -> dict[str, float]:
+    query = sa.select(runs.c.ticket, sa.func.sum(runs.c.cost_usd)).where(runs.c.ticket.in_(tickets))
+    return {key: round(cost, 6) for key, cost in connection.execute(query.group_by(runs.c.ticket))}
 
 
-def _last_chosen(requests: Iterable[Mapping[str, Any]]) -> tuple[RepositoryChoice, ...]:
-    asked = [Request.model_validate(each).repositories for each in requests]
-    return next((chosen for chosen in reversed(asked) if chosen), ())
+def _pull_requests(connection: sa.Connection, tickets: Sequence[str]) -> dict[str, tuple[PullRequest, ...]]:
+    """The pull requests of all runs, by ticket, oldest first; each as it was seen last."""
+    opened = sa.cast(runs.c.pull_requests, sa.Text) != "[]"
+    query = sa.select(runs.c.ticket, runs.c.pull_requests).where(runs.c.ticket.in_(tickets), opened)
+    by_url: defaultdict[str, dict[str, Any]] = defaultdict(dict)
+    for key, found in connection.execute(query.order_by(runs.c.number)):
+        by_url[key] |= {each["url"]: each for each in found}
+    return {key: tuple(map(PullRequest.model_validate, each.values())) for key, each in by_url.items()}
+
+
+def _chosen(connection: sa.Connection, tickets: Sequence[str]) -> dict[str, tuple[RepositoryChoice, ...]]:
+    """The repositories of the last run that chose any, by ticket. What to publish is not chosen for what comes next."""
+    some = runs.c.request["repositories"].as_string() != "[]"
+    last = sa.select(sa.func.max(runs.c.number)).where(runs.c.ticket.in_(tickets), some)
+    last = last.where(runs.c.mode != RunMode.PUBLISH).group_by(runs.c.ticket)
+    query = sa.select(runs.c.ticket, runs.c.request).where(runs.c.number.in_(last))
+    return {key: Request.model_validate(asked).repositories for key, asked in connection.execute(query)}

@@ -1,12 +1,15 @@
 """The queue of people's messages, inside a transaction. Each becomes a run when its turn comes. Synchronous."""
 
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
 import sqlalchemy as sa
 
 from app.errors import Conflict, NotFound
 from app.models import Answer, EventKind, Message, PipelineOptions, Receipt, Request, Trigger
 from app.services.store import claims, moves, questions, rows
 from app.services.store.base import Claim, Enqueue
-from app.services.store.payloads import without_null
+from app.services.store.payloads import storable
 from app.services.store.tables import messages
 
 _QUEUED, _DELIVERED, _WITHDRAWN = "queued", "delivered", "withdrawn"
@@ -19,24 +22,25 @@ def send(connection: sa.Connection, claim: Claim, enqueue: Enqueue, message_id: 
     if known is not None:
         return Receipt(status="duplicate", ticket=known["ticket"], run_id=known["run_id"], reason="it was sent already")
     claims.keep_ticket(connection, claim.ticket)
-    rows.lock_conversation(connection, key)
-    active = claims.active_run(connection, key)
-    if active is not None and (waiting := questions.open_of(connection, active)) is not None:
+    # Only words can be an answer: to open a pull request is asked without any.
+    if request.text and (asked := questions.waiting(connection, [key]).get(key)) is not None:
         answer = Answer(by=request.by or "somebody", text=request.text)
-        return questions.answer(connection, key, waiting, answer, enqueue)
+        receipt = questions.answer(connection, key, asked.question.id, answer, enqueue)
+        _insert(connection, claim, message_id, status=_DELIVERED, run_id=receipt.run_id)
+        return receipt
     _insert(connection, claim, message_id)
-    if active is None:
+    run_id = claims.active_run(connection, key)
+    if run_id is None:
         run_id = advance(connection, key, enqueue)
         if _is_delivered(connection, message_id):
             return Receipt(status="accepted", ticket=key, run_id=run_id)
     rows.tell(connection, key, EventKind.MESSAGE_QUEUED, {"id": message_id, **_told(request)})
-    rows.touch(connection, key)
-    return Receipt(status="queued", ticket=key, run_id=active, reason=f"{key} is being worked on; it waits its turn")
+    return Receipt(status="queued", ticket=key, run_id=run_id, reason=f"{key} is being worked on; it waits its turn")
 
 
 def advance(connection: sa.Connection, ticket: str, enqueue: Enqueue) -> str | None:
     """Let the first message of the queue become a run; None when there is none. No run of the ticket may be active."""
-    row = connection.execute(_queue_of(ticket).limit(1)).mappings().first()
+    row = connection.execute(_queue_of([ticket]).limit(1)).mappings().first()
     if row is None:
         return None
     request, options = Request.model_validate(row["request"]), PipelineOptions.model_validate(row["options"])
@@ -63,18 +67,21 @@ def send_now(connection: sa.Connection, message_id: str, enqueue: Enqueue, by: s
     stopped = None
     if (active := claims.active_run(connection, ticket)) is not None:
         outcome = f"Interrupted by {by}, who had something to say first. The work so far is kept."
-        stopped = moves.stop(connection, active, outcome=outcome, by=by)
+        _, stopped = moves.stop(connection, active, outcome=outcome, by=by)
     advance(connection, ticket, enqueue)
     return ticket, stopped
 
 
-def queue(connection: sa.Connection, ticket: str) -> tuple[Message, ...]:
-    """The messages that wait, in order of delivery."""
-    return tuple(map(_message, connection.execute(_queue_of(ticket)).mappings()))
+def queues(connection: sa.Connection, tickets: Sequence[str]) -> Mapping[str, Sequence[Message]]:
+    """The messages that wait, by ticket, in order of delivery."""
+    found: defaultdict[str, list[Message]] = defaultdict(list)
+    for row in connection.execute(_queue_of(tickets)).mappings():
+        found[row["ticket"]].append(_message(row))
+    return found
 
 
-def _queue_of(ticket: str) -> sa.Select[tuple[object, ...]]:
-    waiting = messages.c.ticket == ticket, messages.c.status == _QUEUED
+def _queue_of(tickets: Sequence[str]) -> sa.Select[tuple[object, ...]]:
+    waiting = messages.c.ticket.in_(tickets), messages.c.status == _QUEUED
     return sa.select(messages).where(*waiting).order_by(messages.c.position)
 
 
@@ -82,12 +89,14 @@ def _message(row: sa.RowMapping) -> Message:
     return Message(id=row["id"], at=row["at"], request=Request.model_validate(row["request"]))
 
 
-def _insert(connection: sa.Connection, claim: Claim, message_id: str) -> None:
+def _insert(
+    connection: sa.Connection, claim: Claim, message_id: str, *, status: str = _QUEUED, run_id: str | None = None
+) -> None:
     key = claim.ticket.key
     last = sa.select(sa.func.max(messages.c.position)).where(messages.c.ticket == key)
     place = (connection.execute(last).scalar() or 0) + 1
-    row = {"id": message_id, "ticket": key, "position": place, "status": _QUEUED, "at": rows.now()}
-    request, options = without_null(claim.request.model_dump(mode="json")), claim.options.model_dump()
+    row = {"id": message_id, "ticket": key, "position": place, "status": status, "run_id": run_id, "at": rows.now()}
+    request, options = storable(claim.request.model_dump(mode="json")), claim.options.model_dump()
     connection.execute(sa.insert(messages).values(**row, request=request, options=options))
 
 

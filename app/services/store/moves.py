@@ -9,6 +9,7 @@ from app.domain.run_state import has_ended, may_move
 from app.errors import Conflict
 from app.models import EventKind, Run, RunStatus, StageStatus
 from app.services.store import rows
+from app.services.store.payloads import storable
 from app.services.store.tables import runs
 
 
@@ -27,7 +28,7 @@ def move(
         return False
     if not may_move(run.status, to):
         raise Conflict(f"Run {run_id} is {run.status}; it cannot become {to}.")
-    values: dict[str, Any] = {"status": to, "outcome": outcome, "error": error, **_times(run, to)}
+    values: dict[str, Any] = {"status": to, **storable({"outcome": outcome, "error": error}), **_times(run, to)}
     if has_ended(to):
         rows.cut_stages_short(connection, run, StageStatus.FAILED if error else StageStatus.WARNED)
     connection.execute(sa.update(runs).where(runs.c.id == run_id).values(**values))
@@ -35,18 +36,17 @@ def move(
         rows.append(connection, run_id, EventKind.ERROR, {"message": error})
     payload = {"status": to, "reason": outcome, "by": by}
     rows.append(connection, run_id, EventKind.RUN_STATUS, {k: v for k, v in payload.items() if v is not None})
-    rows.touch(connection, run.ticket)
     return True
 
 
-def stop(connection: sa.Connection, run_id: str, *, outcome: str, by: str) -> str:
-    """End the run as idle; the return is the work that may still go on for it. Raises NotFound or Conflict."""
+def stop(connection: sa.Connection, run_id: str, *, outcome: str, by: str) -> tuple[str, str]:
+    """End the run as idle; the return is its ticket, and the work that may still go on. Raises NotFound or Conflict."""
     run = rows.lock_run(connection, run_id)
     if has_ended(run.status):
         raise Conflict(f"Run {run_id} has ended ({run.status}); there is nothing to stop.")
     leg = connection.execute(sa.select(runs.c.leg).where(runs.c.id == run_id)).scalar_one()
     move(connection, run_id, RunStatus.IDLE, outcome=outcome, by=by)
-    return work_id(run_id, leg)
+    return run.ticket, work_id(run_id, leg)
 
 
 def _times(run: Run, to: RunStatus) -> dict[str, Any]:

@@ -1,17 +1,20 @@
-"""What an event's payload may hold: JSON without NUL characters, whatever keeps it."""
+"""What may be kept, whatever keeps it: text that every database and every encoding takes."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-_NULL = "\x00"
+# Postgres takes no NUL. Half of a surrogate pair is what is left of an emoji that somebody cut in two; no encoding takes
+# it, so that one would break every answer that has it.
+_UNFIT = re.compile("[\x00\ud800-\udfff]")
 
 
-def without_null(value: Any) -> Any:
-    """The same value without NUL characters, which Postgres takes in no text."""
+def storable(value: Any) -> Any:
+    """The same value, with replacement characters where its text cannot be kept."""
     if isinstance(value, str):
-        return value.replace(_NULL, "\N{REPLACEMENT CHARACTER}") if _NULL in value else value
+        return _UNFIT.sub("\N{REPLACEMENT CHARACTER}", value)
     if isinstance(value, Mapping):
-        return {without_null(key): without_null(item) for key, item in value.items()}
+        return {storable(key): storable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [without_null(item) for item in value]
+        return [storable(item) for item in value]
     return value

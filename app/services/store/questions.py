@@ -1,5 +1,6 @@
 """What runs wait for people with, and what people said, inside a transaction. Synchronous."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,11 +18,12 @@ from app.models import (
     Run,
     RunMode,
     RunStatus,
+    StageStatus,
     Trigger,
 )
 from app.services.store import claims, moves, rows
 from app.services.store.base import Enqueue
-from app.services.store.payloads import without_null
+from app.services.store.payloads import storable
 from app.services.store.tables import questions, runs
 
 
@@ -32,7 +34,7 @@ def ask(connection: sa.Connection, run_id: str, question: Question) -> None:
         return
     if question.plan is not None:
         question = question.model_copy(update={"version": _next_version(connection, run.ticket)})
-    asked = without_null(question.model_dump(mode="json"))
+    asked = storable(question.model_dump(mode="json"))
     row = {"ticket": run.ticket, "id": question.id, "run_id": run_id, "version": question.version}
     connection.execute(sa.insert(questions).values(**row, question=asked, asked_at=rows.now()))
     kind = EventKind.QUESTION_ASKED if question.plan is None else EventKind.PLAN_PROPOSED
@@ -42,15 +44,10 @@ def ask(connection: sa.Connection, run_id: str, question: Question) -> None:
 
 def answer(connection: sa.Connection, ticket: str, question_id: str, said: Answer, enqueue: Enqueue) -> Receipt:
     """Let the run go on, or an approved plan begin a run of its own: see `Store.answer`."""
-    decision = _find(connection, ticket, question_id)
-    if decision is None:
-        raise NotFound(f"There is no such question in the conversation of {ticket}.")
-    run = rows.lock_run(connection, decision.run_id)
-    if decision.answer is not None:
-        raise Conflict(f"{decision.answer.by} answered this already.")
-    if run.status is not RunStatus.NEEDS_INPUT or open_of(connection, run.id) != question_id:
-        raise Conflict("Nobody waits for this answer any more: the conversation went on without it.")
-    kept = without_null(said.model_dump(mode="json"))
+    rows.lock_conversation(connection, ticket)
+    decision = _still_open(connection, ticket, question_id)
+    run = rows.read_run(connection, decision.run_id)
+    kept = storable(said.model_dump(mode="json"))
     values = {"answer": kept, "answered_at": rows.now()}
     connection.execute(sa.update(questions).where(_is(ticket, question_id)).values(**values))
     rows.append(connection, run.id, EventKind.ANSWERED, {"question": question_id, **kept})
@@ -61,12 +58,12 @@ def answer(connection: sa.Connection, ticket: str, question_id: str, said: Answe
     return Receipt(status="answered", ticket=ticket, run_id=run_id)
 
 
-def open_of(connection: sa.Connection, run_id: str) -> str | None:
-    """The id of the question that the run waits with."""
-    joined = sa.join(questions, runs, questions.c.run_id == runs.c.id)
-    query = sa.select(questions.c.id).select_from(joined).where(runs.c.id == run_id, questions.c.answered_at.is_(None))
-    query = query.where(runs.c.status == RunStatus.NEEDS_INPUT).order_by(questions.c.asked_at.desc())
-    return connection.execute(query).scalars().first()
+def waiting(connection: sa.Connection, tickets: Sequence[str]) -> dict[str, Decision]:
+    """The question that a run waits with, of each of the tickets that has one."""
+    query = sa.select(questions).join(runs, runs.c.id == questions.c.run_id).order_by(questions.c.asked_at)
+    query = query.where(questions.c.ticket.in_(tickets), questions.c.answered_at.is_(None))
+    found = connection.execute(query.where(runs.c.status == RunStatus.NEEDS_INPUT)).mappings()
+    return {row["ticket"]: _decision(row) for row in found}
 
 
 def decision(connection: sa.Connection, ticket: str, question_id: str | None) -> Decision | None:
@@ -90,13 +87,34 @@ def _go_on(connection: sa.Connection, run: Run, question_id: str, enqueue: Enque
 
 
 def _follow_plan(connection: sa.Connection, run: Run, question_id: str, said: Answer, enqueue: Enqueue) -> str:
-    moves.move(connection, run.id, RunStatus.IDLE, outcome=f"{said.by} approved the plan.", by=said.by)
+    outcome = f"{said.by} approved the plan."
+    _end_stages(connection, run, outcome)
+    moves.move(connection, run.id, RunStatus.IDLE, outcome=outcome, by=said.by)
     request = Request(
         mode=RunMode.EDITS, by=said.by, model=run.model, auto_pr=said.auto_pr, repositories=run.repositories
     )
     asked = connection.execute(sa.select(runs.c.options).where(runs.c.id == run.id)).scalar_one()
     options = PipelineOptions.model_validate(asked)
     return claims.begin(connection, run.ticket, request, Trigger.MESSAGE, options, enqueue, answering=question_id)
+
+
+def _end_stages(connection: sa.Connection, run: Run, summary: str) -> None:
+    """The stage that waited has done what it was for; the end of the run would only cut it short."""
+    for name in [stage.name for stage in run.stages if stage.status is StageStatus.RUNNING]:
+        rows.end_stage(connection, run.id, name, StageStatus.PASSED, 0, summary)
+        ended = {"stage": name, "status": StageStatus.PASSED, "rounds": 0, "summary": summary}
+        rows.append(connection, run.id, EventKind.STAGE_ENDED, ended)
+
+
+def _still_open(connection: sa.Connection, ticket: str, question_id: str) -> Decision:
+    found = _find(connection, ticket, question_id)
+    if found is None:
+        raise NotFound(f"There is no such question in the conversation of {ticket}.")
+    if found.answer is not None:
+        raise Conflict(f"{found.answer.by} answered this already.")
+    if waiting(connection, [ticket]).get(ticket) != found:
+        raise Conflict("Nobody waits for this answer any more: the conversation went on without it.")
+    return found
 
 
 def _next_version(connection: sa.Connection, ticket: str) -> int:

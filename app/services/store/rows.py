@@ -20,8 +20,11 @@ from app.models import (
     Tokens,
 )
 from app.services.store import stages
-from app.services.store.payloads import without_null
+from app.services.store.payloads import storable
 from app.services.store.tables import conversations, events, runs
+
+_NEWS = frozenset({EventKind.RUN_STATUS, EventKind.MESSAGE_QUEUED})
+"""What lets a conversation be the one that changed last."""
 
 
 def now() -> datetime:
@@ -66,16 +69,19 @@ def list_runs(connection: sa.Connection, wanted: RunFilter) -> RunPage:
 
 
 def lock_run(connection: sa.Connection, run_id: str) -> Run:
-    """The run, held against other writers until the transaction ends. Raises NotFound."""
-    row = connection.execute(sa.select(runs).where(runs.c.id == run_id).with_for_update()).mappings().first()
-    if row is None:
-        raise NotFound(f"There is no run {run_id}.")
-    return run_of(row)
+    """The run, its conversation held against other writers until the transaction ends. Raises NotFound."""
+    lock_conversation(connection, sa.select(runs.c.ticket).where(runs.c.id == run_id).scalar_subquery())
+    return read_run(connection, run_id)
 
 
-def lock_conversation(connection: sa.Connection, ticket: str) -> None:
-    """Hold the conversation against other writers until the transaction ends."""
-    connection.execute(sa.select(conversations.c.ticket).where(conversations.c.ticket == ticket).with_for_update())
+def lock_conversation(connection: sa.Connection, ticket: str | sa.ScalarSelect[str]) -> None:
+    """Hold the conversation against other writers until the transaction ends.
+
+    It is the one lock for everything in it, and the first that a transaction takes, so that no two wait for each other.
+    """
+    mine = sa.select(conversations.c.ticket).where(conversations.c.ticket == ticket)
+    # Its key is not held: whoever inserts a row that refers to the conversation holds that for a moment.
+    connection.execute(mine.with_for_update(key_share=True))
 
 
 def append(
@@ -91,7 +97,7 @@ def append(
         if connection.execute(known).first() is not None:
             return None
     ticket = sa.select(runs.c.ticket).where(runs.c.id == run_id).scalar_subquery()
-    place = _next_place(connection, conversations.c.ticket == ticket)
+    place = _next_place(connection, kind, conversations.c.ticket == ticket)
     if place is None:
         raise NotFound(f"There is no run {run_id}.")
     _insert(connection, place, kind, payload, run_id=run_id, once=once)
@@ -100,17 +106,14 @@ def append(
 
 def tell(connection: sa.Connection, ticket: str, kind: EventKind, payload: Mapping[str, Any]) -> None:
     """Append an event that belongs to no run."""
-    if (place := _next_place(connection, conversations.c.ticket == ticket)) is not None:
+    if (place := _next_place(connection, kind, conversations.c.ticket == ticket)) is not None:
         _insert(connection, place, kind, payload)
 
 
-def touch(connection: sa.Connection, ticket: str) -> None:
-    """Let the conversation be the one that changed last."""
-    connection.execute(sa.update(conversations).where(conversations.c.ticket == ticket).values(updated_at=now()))
-
-
-def _next_place(connection: sa.Connection, which: sa.ColumnElement[bool]) -> sa.RowMapping | None:
+def _next_place(connection: sa.Connection, kind: EventKind, which: sa.ColumnElement[bool]) -> sa.RowMapping | None:
     counted = sa.update(conversations).where(which).values(last_seq=conversations.c.last_seq + 1)
+    if kind in _NEWS:
+        counted = counted.values(updated_at=now())
     counted = counted.returning(conversations.c.ticket, conversations.c.last_seq)
     return connection.execute(counted).mappings().one_or_none()
 
@@ -125,12 +128,12 @@ def _insert(
     once: str | None = None,
 ) -> None:
     row = {"ticket": place["ticket"], "seq": place["last_seq"], "run_id": run_id, "kind": kind, "at": now()}
-    connection.execute(sa.insert(events).values(**row, payload=without_null(dict(payload)), once=once))
+    connection.execute(sa.insert(events).values(**row, payload=storable(dict(payload)), once=once))
 
 
 def start_stage(connection: sa.Connection, run_id: str, name: StageName) -> None:
     """The stage runs: for the first time, or once more."""
-    known = lock_run(connection, run_id).stages
+    known = read_run(connection, run_id).stages
     _keep_stages(connection, run_id, stages.started(known, name, at=now()))
 
 
@@ -138,7 +141,7 @@ def end_stage(
     connection: sa.Connection, run_id: str, name: StageName, status: StageStatus, rounds: int, summary: str
 ) -> None:
     """The stage runs no more."""
-    known = lock_run(connection, run_id).stages
+    known = read_run(connection, run_id).stages
     _keep_stages(connection, run_id, stages.ended(known, name, status, rounds=rounds, summary=summary, at=now()))
 
 
@@ -149,7 +152,7 @@ def cut_stages_short(connection: sa.Connection, run: Run, status: StageStatus) -
 
 def add_cost(connection: sa.Connection, run_id: str, cost_usd: float, tokens: Tokens) -> Mapping[str, Any]:
     """Add to what the run has cost; the return is the sum, as an event tells it."""
-    run = lock_run(connection, run_id)
+    run = read_run(connection, run_id)
     total = {"cost_usd": round(run.cost_usd + cost_usd, 6), "tokens": (run.tokens + tokens).model_dump()}
     connection.execute(sa.update(runs).where(runs.c.id == run_id).values(**total))
     return total

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 
 from app.domain.run_state import ACTIVE, has_ended
 from app.models import (
@@ -54,14 +53,7 @@ class SqlStore(Store):
         await self._write(lambda connection: connection.execute(sa.text("SELECT 1")))
 
     async def claim(self, claim: Claim, enqueue: Enqueue) -> Receipt:
-        def body(connection: sa.Connection) -> Receipt:
-            return claims.take(connection, claim, enqueue)
-
-        try:
-            receipt = await self._write(body)
-        except IntegrityError:
-            # Another process took the ticket between our look and our insert: now its run is there to be named.
-            receipt = await self._write(body)
+        receipt = await self._write(lambda connection: claims.take(connection, claim, enqueue))
         self._news_of(claim.ticket.key)
         return receipt
 
@@ -91,6 +83,7 @@ class SqlStore(Store):
 
     async def keep_ticket(self, ticket: Ticket) -> None:
         await self._write(lambda connection: claims.keep_ticket(connection, ticket))
+        self._news_of(ticket.key)
 
     async def ticket(self, key: str) -> Ticket:
         return await self._read(lambda connection: conversations.ticket(connection, key))
@@ -161,7 +154,9 @@ class SqlStore(Store):
         return await self._tell(run_id, body, everywhere=True)
 
     async def stop_run(self, run_id: str, *, outcome: str, by: str) -> str:
-        return await self._tell(run_id, lambda each: moves.stop(each, run_id, outcome=outcome, by=by), everywhere=True)
+        ticket, work = await self._write(lambda each: moves.stop(each, run_id, outcome=outcome, by=by))
+        self._news_of(ticket)
+        return work
 
     async def remember_session(self, run_id: str, session_id: str) -> str:
         return await self._patient(self._write, lambda each: turns.remember_session(each, run_id, session_id))
@@ -234,8 +229,8 @@ class SqlStore(Store):
         return watch(self, self._signals, ticket, after=after)
 
     async def _tell(self, run_id: str, body: Body[T], *, everywhere: bool = False) -> T:
-        result = await self._patient(self._write, body)
         ticket = await self._ticket_of(run_id)
+        result = await self._patient(self._write, body)
         self._signals.wake(ticket)
         if everywhere:
             self._signals.wake_all()
@@ -247,7 +242,8 @@ class SqlStore(Store):
 
     async def _ticket_of(self, run_id: str) -> str:
         if run_id not in self._tickets:
-            self._tickets[run_id] = (await self.run(run_id)).ticket
+            run = await self._patient(self._read, lambda connection: rows.read_run(connection, run_id))
+            self._tickets[run_id] = run.ticket
         return self._tickets[run_id]
 
     @abstractmethod

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from markupsafe import Markup
 
-from app.models import Conversation, FileChange, RepositoryChanges
+from app.models import Conversation, FileChange, RepositoryChanges, RunMode
 from app.web import diff_tables
 from app.web.diffs import FileDiff, is_dull, parse
 from app.web.presenters.conversation import status_of
@@ -21,7 +21,7 @@ _OPEN_LINES = 400
 
 @dataclass(frozen=True, kw_only=True)
 class File:
-    """A line of the list, and the head of its diff. `table` is its diff where it is drawn with the page."""
+    """A line of the list, and the head of its `diff`, which is there where it is drawn with the page."""
 
     id: str
     folder: str
@@ -32,7 +32,6 @@ class File:
     icon: str
     word: str
     href: str
-    open: bool = False
     diff: "FilePage | None" = None
 
 
@@ -48,13 +47,13 @@ class Repository:
 
 @dataclass(frozen=True, kw_only=True)
 class Changes:
-    """All of them. `unified` is False where two columns are wanted."""
+    """All of them; `href` leads to where they have a page for themselves."""
 
     repositories: tuple[Repository, ...]
     added: int
     removed: int
     words: str
-    href: str
+    href: str | None
     empty: str
 
 
@@ -76,14 +75,27 @@ class ChangesPage:
     key: str
     title: str
     status: Fragment
-    changes: Changes
+    changes: Fragment
 
 
 _WORDS = {"added": "new", "deleted": "deleted", "renamed": "renamed", "copied": "copied", "mode": "mode"}
 
 
-def changes_of(key: str, changes: Sequence[RepositoryChanges], *, empty: str = "No changes yet") -> Changes:
-    """The list of files, in which the first small ones are drawn at once."""
+_EMPTY = {RunMode.PLAN: "Claude edits files once you approve a plan.", RunMode.ASK: "Nothing is edited in Ask."}
+
+
+def changes_fragment(key: str, changes: Sequence[RepositoryChanges], mode: RunMode, *, alone: bool = False) -> Fragment:
+    """The list of files and their diffs; `alone` on the page that shows nothing else.
+
+    The first small ones are drawn at once, which takes its time: call it in a thread.
+    """
+    empty = _EMPTY.get(mode, "Files that Claude edits show here.")
+    href = None if alone else f"/code-runs/{key}/changes"
+    view = _changes(key, changes, empty=empty, href=href)
+    return Fragment(id="changes", template="parts/changes.html", view=view)
+
+
+def _changes(key: str, changes: Sequence[RepositoryChanges], *, empty: str, href: str | None) -> Changes:
     drawn = 0
     repositories = []
     for each in changes:
@@ -104,18 +116,18 @@ def changes_of(key: str, changes: Sequence[RepositoryChanges], *, empty: str = "
         added=sum(file.added or 0 for file in known),
         removed=sum(file.removed or 0 for file in known),
         words=words,
-        href=f"/code-runs/{key}/changes",
+        href=href,
         empty=empty,
     )
 
 
 def changes_page(conversation: Conversation, changes: Sequence[RepositoryChanges]) -> ChangesPage:
-    """The page that shows nothing but the changes."""
+    """The page that shows nothing but the changes. Takes its time likewise."""
     return ChangesPage(
         key=conversation.ticket.key,
         title=conversation.ticket.summary or conversation.ticket.key,
         status=Fragment(id="status", template="parts/status.html", view=status_of(conversation.run.status)),
-        changes=changes_of(conversation.ticket.key, changes),
+        changes=changes_fragment(conversation.ticket.key, changes, conversation.run.mode, alone=True),
     )
 
 
@@ -154,7 +166,6 @@ def _file(key: str, changes: RepositoryChanges, change: FileChange, diff: FileDi
         icon={"added": "filep", "deleted": "x"}.get(status, "pencil"),
         word=word,
         href=_href(key, changes.repository, change.path),
-        open=show,
         diff=file_page(key, changes, change.path) if show else None,
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class Fragment:
     """A template with its view. Its root element has the `id`: it replaces the one of that id in the page.
 
-    Where the page has none, it is put at the end of `into`, a selector; without that it is not wanted there.
+    Where the page has none, it is put at the end of `into`, a selector, or at its start; without that it is not wanted.
     `children` are only drawn with the whole page; those that come later are fragments of their own.
     """
 
@@ -15,4 +15,5 @@ class Fragment:
     template: str
     view: object
     into: str | None = None
+    at_start: bool = False
     children: tuple["Fragment", ...] = ()

@@ -3,7 +3,7 @@
 from app.models import Event, StageName
 from app.results import CheckOutcome
 from app.web.presenters.steps import Step, StepKind, href_of, out_of
-from app.web.presenters.wording import STAGES, count, duration
+from app.web.presenters.wording import STAGES, duration, short_name
 
 _SAID = {
     CheckOutcome.PASSED: ("checkc", "Passed"),
@@ -17,8 +17,8 @@ def gate_line(key: str, event: Event) -> Step:
     """The command's line, like those of Claude's own commands."""
     outcome = CheckOutcome(event.payload["outcome"])
     icon, what = _SAID[outcome]
-    took, output = float(event.payload.get("duration_s") or 0), str(event.payload.get("output") or "")
-    lines = count(len(output.splitlines()), "line") if output else ""
+    took = float(event.payload.get("duration_s") or 0)
+    found = (short_name(str(event.payload.get("repository") or "")), duration(took) if took else "")
     return Step(
         kind=StepKind.RUN,
         icon=icon,
@@ -26,6 +26,6 @@ def gate_line(key: str, event: Event) -> Step:
         argument=str(event.payload.get("command") or STAGES[StageName(event.payload["gate"])]),
         href=href_of(key, event.seq),
         out=out_of(event.seq),
-        result=" · ".join(filter(None, [lines, duration(took) if took else ""])),
+        result=" · ".join(filter(None, found)),
         failed=outcome is CheckOutcome.FAILED,
     )

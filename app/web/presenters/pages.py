@@ -1,12 +1,12 @@
 """Whole pages: a conversation, and what is said when there is none to show."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from app.models import Conversation, Decision, PipelineOptions, RepositoryChanges, Run, RunMode
+from app.models import Conversation, Decision, PipelineOptions, RepositoryChanges, Run
 from app.web.presenters.cards import PlanCard, decided, question_card
-from app.web.presenters.changes import changes_of
+from app.web.presenters.changes import changes_fragment
 from app.web.presenters.composer import Composer, message_composer
 from app.web.presenters.conversation import Status, parts, status_of
 from app.web.presenters.fragments import Fragment
@@ -108,11 +108,10 @@ def conversation_page(
     )
 
 
-def changes_fragment(key: str, changes: Sequence[RepositoryChanges], mode: RunMode) -> Fragment:
-    """The pane with the changes. Takes its time: call it in a thread."""
-    plans = {RunMode.PLAN: "Claude edits files once you approve a plan.", RunMode.ASK: "Nothing is edited in Ask."}
-    empty = plans.get(mode, "Files that Claude edits show here.")
-    return Fragment(id="changes", template="parts/changes.html", view=changes_of(key, changes, empty=empty))
+def older_items(thread: Thread) -> tuple[Fragment, ...]:
+    """The items of a thread that goes before the one on the page, to be put there; nothing in it is under way."""
+    thread.settle()
+    return tuple(replace(item, at_start=True) for item in thread.items)
 
 
 def older(key: str, before: int | None) -> Older | None:
@@ -142,10 +141,7 @@ def _plan(key: str, decision: Decision) -> PlanCard | None:
         return None
     if decision.answer is None or decision.answered_at is None:
         return card
-    answer = decided(decision.question, decision.answer, decision.answered_at)
-    return PlanCard(
-        action=card.action, version=card.version, text=card.text, title=card.title, at=card.at, decided=answer
-    )
+    return replace(card, decided=decided(decision.question, decision.answer, decision.answered_at))
 
 
 def _details(conversation: Conversation, runs: Sequence[Run], models: Mapping[str, str]) -> Details:

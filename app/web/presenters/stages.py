@@ -9,7 +9,7 @@ from app.web.presenters.wording import STAGES, between, count
 
 @dataclass(frozen=True, kw_only=True)
 class StageView:
-    """`state` is done, now, wait, fail, warn, skip or todo; `said` is it in words. `since` is set while it runs."""
+    """`state` is done, now, wait, fail, warn, skip or later; `said` is it in words. `since` is set while it runs."""
 
     name: str
     state: str
@@ -69,7 +69,7 @@ def _view(name: StageName, stage: Stage | None, conversation: Conversation) -> S
     run = conversation.run
     if stage is None:
         detail = "not reached" if run.status in _ENDED else "not started"
-        return StageView(name=STAGES[name], state="todo", said="not started", detail=detail)
+        return StageView(name=STAGES[name], state="later", said="not started", detail=detail)
     state, said = _STATES[stage.status]
     if state == "now" and run.status is RunStatus.NEEDS_INPUT:
         waits = conversation.waits_for

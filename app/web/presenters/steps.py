@@ -10,7 +10,7 @@ from typing import Any
 
 from app.domain.naming import branch_of, is_ticket_key
 from app.models import Event
-from app.web.presenters.wording import between, count, first_line
+from app.web.presenters.wording import count, duration, first_line
 
 
 class StepKind(StrEnum):
@@ -178,7 +178,7 @@ def _lines_changed(given: Mapping[str, Any]) -> tuple[int, int]:
 def _result(step: Step, content: str, at: datetime, *, failed: bool) -> str:
     if step.kind is StepKind.RUN:
         code = _EXIT.match(content)
-        took = between(step.since, at) if step.since else ""
+        took = duration((at - step.since).total_seconds()) if step.since else ""
         return " · ".join(filter(None, [f"exit {code[1] if code else 1 if failed else 0}", took]))
     if failed:
         return "failed"

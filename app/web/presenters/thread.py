@@ -99,7 +99,7 @@ class Thread:
             self._leave_questions(event)
             self._show_todo(())
         if told.words:
-            self._notice(event, told.words)
+            self._notice(event, told.words, icon="check")
 
     def _message(self, event: Event) -> None:
         self._begin_turn(self._turns.message(event))

@@ -8,7 +8,7 @@ from app.domain.run_state import has_ended
 from app.models import Event, RunMode, RunStatus, Trigger
 from app.web.presenters.cards import Turn
 from app.web.presenters.fragments import Fragment
-from app.web.presenters.wording import MODES, between, model_name, money
+from app.web.presenters.wording import MODES, between, first_line, model_name, money
 
 _SENT = {Trigger.WEBHOOK: "Sent by Jira", Trigger.COMMAND: "Started by command"}
 
@@ -48,13 +48,13 @@ class Turns:
         if status is RunStatus.QUEUED and event.run_id != self._run:
             return Change(begins=self._begin(event, _told(event)))
         over = has_ended(status)
-        by, reason = str(event.payload.get("by") or ""), str(event.payload.get("reason") or "")
-        words = f"{by} stopped the turn" if by else reason
+        # What a pull request or an error says has a card of its own.
+        tells = status is RunStatus.IDLE
         return Change(
             ends=self._header(self._known, ended=event.at) if over and self._known else None,
             pauses=over or status is RunStatus.NEEDS_INPUT,
             is_over=over,
-            words=words if over else "",
+            words=first_line(str(event.payload.get("reason") or "")) if tells else "",
         )
 
     def message(self, event: Event) -> Fragment:

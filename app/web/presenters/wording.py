@@ -54,9 +54,9 @@ _HOUR = 3600
 
 
 def duration(seconds: float) -> str:
-    """`0.4 s`, `14 s`, `2m 31s`, `3h 05m`."""
+    """`0.4 s`, `3 s`, `14 s`, `2m 31s`, `3h 05m`."""
     if seconds < 10:  # noqa: PLR2004 - tenths matter below
-        return f"{max(seconds, 0):.1f} s"
+        return f"{max(seconds, 0):.1f}".removesuffix(".0") + " s"
     whole = round(seconds)
     if whole < _MINUTE:
         return f"{whole} s"
@@ -66,8 +66,8 @@ def duration(seconds: float) -> str:
 
 
 def between(start: datetime, end: datetime) -> str:
-    """The time from one to the other."""
-    return duration((end - start).total_seconds())
+    """The time from one to the other, in whole seconds."""
+    return duration(round((end - start).total_seconds()))
 
 
 def money(usd: float) -> str:

@@ -24,11 +24,11 @@ class Label:
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """A group as it is drawn, around its steps."""
+    """A group as it is drawn, around its steps; `agent` is the step of the sub-agent whose group it is."""
 
     label: Fragment
     live: bool
-    href: str = ""
+    agent: Step | None = None
 
 
 @dataclass(kw_only=True)
@@ -50,7 +50,7 @@ class Work:
 
     def fragment(self) -> Fragment:
         """The group itself."""
-        view = Group(label=self.label(), live=self.live, href=self.agent.href if self.agent else "")
+        view = Group(label=self.label(), live=self.live, agent=self.agent)
         return Fragment(id=self.id, template=f"thread/{self._kind}.html", view=view, into=self.into)
 
     def label(self) -> Fragment:

@@ -1,5 +1,6 @@
 """The real SDK and CLI, against the stand-in of the Messages API."""
 
+import json
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from app.services.claude_code.base import Prompt, SessionRef
 from app.services.claude_code.client import ClaudeCodeClient
 from app.services.claude_code.options import BUNDLED_CLI, CliSettings
 from tests.fakes.messages_api import API_KEY, MessagesApi
+from tests.fakes.scripts import ModelRequest, blocks_of
 
 
 class Told:
@@ -75,3 +77,29 @@ def prompt(text: str) -> Prompt:
 def session(directory: Path) -> SessionRef:
     """A session that does not exist yet."""
     return SessionRef(id=str(uuid.uuid4()), directory=directory)
+
+
+def without_marks(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Messages without the marks that say up to where the cache goes."""
+    plain: list[dict[str, Any]] = json.loads(
+        json.dumps(messages).replace(', "cache_control": {"type": "ephemeral"}', "")
+    )
+    return plain
+
+
+def children_in(directory: Path) -> list[int]:
+    """Processes that work in a directory."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and (entry / "cwd").readlink() == directory:
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+def tool_results(request: ModelRequest) -> list[Mapping[str, Any]]:
+    """What the request's last message tells of tools."""
+    said = [message for message in request.messages if message["role"] == "user"]
+    return [block for block in blocks_of(said[-1]) if block.get("type") == "tool_result"]

@@ -11,12 +11,12 @@ import pytest
 
 from app.errors import SessionLost, WorkFailed
 from app.models import EventKind
-from app.services.claude_code.base import SessionRef
+from app.services.claude_code.base import Permission, SessionRef
 from app.services.claude_code.client import ClaudeCodeClient
 from app.services.claude_code.options import CliSettings
 from tests.fakes.messages_api import MessagesApi
 from tests.fakes.scripts import Reply, bash, conversation, read_file, write_file
-from tests.services.claude_code.conftest import Told, prompt, session
+from tests.services.claude_code.conftest import Told, children_in, prompt, session, without_marks
 
 
 async def test_a_turn_writes_files_and_tells_what_happened(
@@ -33,21 +33,33 @@ async def test_a_turn_writes_files_and_tells_what_happened(
     assert turn.session_cost_usd > 0
 
 
+@pytest.mark.parametrize(("chosen", "others"), [(None, ()), ("claude-opus-4-8", ("other",))], ids=["plain", "chosen"])
 async def test_a_spare_that_moves_in_asks_exactly_what_a_fresh_process_asks(
-    claude: ClaudeCodeClient, cli: CliSettings, model: MessagesApi, worktree: Path, told: Told
+    chosen: str | None,
+    others: tuple[str, ...],
+    claude: ClaudeCodeClient,
+    cli: CliSettings,
+    model: MessagesApi,
+    worktree: Path,
+    told: Told,
 ) -> None:
     (worktree / ".git").mkdir()
+    beside = tuple(worktree.parent / other for other in others)
+    for directory in beside:
+        directory.mkdir()
     for _ in range(100):  # the spare opens in the background
         await asyncio.sleep(0.05)
         spare_id = await claude.reserve()
         if (cli.state / spare_id).exists():
             break
-    await claude.run_implementation(SessionRef(id=spare_id, directory=worktree), prompt("hello"), told)
-    await claude.run_implementation(session(worktree), prompt("hello"), told)
+    for session_id in (spare_id, session(worktree).id):
+        author = SessionRef(id=session_id, directory=worktree, others=beside)
+        await claude.run_turn(author, prompt("hello"), told, permission=Permission.EDIT, model=chosen)
 
     moved, fresh = (without_ids(request.json) for request in model.requests)
     assert moved == fresh
-    assert str(worktree) in json.dumps(moved)
+    assert all(str(path) in json.dumps(moved) for path in (worktree, *beside))
+    assert moved["model"] == (chosen or cli.model)
 
 
 async def test_a_session_goes_on_in_one_process_and_each_request_begins_with_the_one_before(
@@ -201,20 +213,3 @@ async def test_a_refused_credential_is_said_at_once(cli: CliSettings, worktree: 
 def without_ids(body: dict[str, object]) -> dict[str, object]:
     """A request without what names its session."""
     return {name: value for name, value in body.items() if name != "metadata"}
-
-
-def without_marks(messages: list[dict[str, object]]) -> object:
-    """Messages without the marks that say up to where the cache goes."""
-    return json.loads(json.dumps(messages).replace(', "cache_control": {"type": "ephemeral"}', ""))
-
-
-def children_in(directory: Path) -> list[int]:
-    """Processes that work in a directory."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and (entry / "cwd").readlink() == directory:
-                found.append(int(entry.name))
-        except OSError:
-            continue
-    return found

@@ -99,7 +99,7 @@ async def test_a_branch_that_people_began_anew_after_the_merge_tells_what_they_b
     assert _subjects(await client.prepare(BRANCH)) == ["A person's work"]
 
 
-@pytest.mark.parametrize("memory", ['{"head": "--all"}', '{"head": "0123456789012345678901234567890123456789"}', "{"])
+@pytest.mark.parametrize("memory", ['{"head": "0123456789012345678901234567890123456789"}', "{"])
 async def test_a_memory_that_is_of_no_use_tells_nothing(bench: Bench, memory: str) -> None:
     await _published(bench, bench.client())
     (bench.workspace_dir / ".publisher.git/workspaces/ticket%2Fproj-1.json").write_text(memory)

@@ -3,6 +3,8 @@
 import pytest
 
 from app.errors import TemporarilyFailed, WorkFailed
+from app.services.github.forge import Proposal
+from app.services.github.remote import parse_remote
 from tests.fakes.repositories import git
 from tests.services.github.conftest import BRANCH, REPOSITORY, Bench, paths
 
@@ -66,14 +68,17 @@ async def test_the_base_is_recorded_for_a_process_that_only_goes_on(bench: Bench
     assert paths(await bench.client().changes(await bench.client().prepare(BRANCH, base=OTHER))) == ("theirs.txt",)
 
 
-async def test_a_base_that_a_person_gave_the_pull_request_is_left_to_them(bench: Bench) -> None:
+@pytest.mark.parametrize("who_opened_it", ["the service", "a person"])
+async def test_a_base_that_a_person_gave_the_pull_request_is_left_to_them(bench: Bench, who_opened_it: str) -> None:
     bench.push_as_human({"theirs.txt": "1\n"})
-    bench.push_as_human({"released.txt": "1\n"}, branch=OTHER)
     client = bench.client()
     workspace = await client.prepare(BRANCH)
-    await client.open_pull_request(workspace, title="PROJ-1: Widgets", body="One.", draft=True)
-    [opened] = bench.forge.proposals
-    bench.forge.proposals[0] = type(opened)(opened.branch, OTHER, opened.title, opened.body, opened.draft)
+    theirs = Proposal(BRANCH, OTHER, title="PROJ-1: Widgets", body="One.")
+    if who_opened_it == "the service":
+        await client.open_pull_request(workspace, title="PROJ-1: Widgets", body="One.", draft=True)
+        bench.forge.proposals[0] = theirs
+    else:
+        await bench.forge.create(parse_remote(bench.url, with_token=False), theirs)
 
     await client.open_pull_request(workspace, title="PROJ-1: Widgets", body="Two.", draft=True)
 

@@ -79,9 +79,11 @@ async def test_two_of_one_name_are_refused_with_what_to_do(bench: Bench, other: 
         await repositories.start()
 
 
-async def test_a_url_that_cannot_be_is_said_to_be_in_repositories(bench: Bench) -> None:
+async def test_a_url_that_cannot_be_is_said_to_be_in_its_setting(bench: Bench) -> None:
     with pytest.raises(ConfigurationError, match="set REPOSITORIES"):
         await _configured(bench, repo_url=WIDGETS_URL, more=("https://github.com/octo",)).start()
+    with pytest.raises(ConfigurationError, match="set REPO_URL"):
+        await _configured(bench, repo_url="https://github.com/octo").start()
 
 
 async def test_a_persons_own_repository_comes_before_the_others(bench: Bench, urls: dict[str, str]) -> None:
@@ -110,6 +112,7 @@ async def test_without_a_default_the_others_serve_and_with_none_the_reason_is_ke
 
     assert (others.names, others.default) == (("local/gadgets",), "local/gadgets")
     assert (await others.of("local/gadgets").prepare(BRANCH)).directory.is_dir()
+    assert (bench.workspace_dir / ".empty").is_dir()  # where gh is run, for all of them
     with pytest.raises(ConfigurationError, match=message):
         assert none.default
     with pytest.raises(ConfigurationError, match=message):

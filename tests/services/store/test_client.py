@@ -94,13 +94,14 @@ async def test_a_transaction_that_began_ends_although_its_caller_is_gone(room: R
     store = room.store(patience_s=0)
     await store.start()
     run_id = await accepted(store)
+    await store.append(run_id, EventKind.NOTICE, {"text": "before"})
     saying = asyncio.create_task(store.append(run_id, EventKind.NOTICE, {"text": "it"}))
     await asyncio.sleep(0)
     saying.cancel()
     with pytest.raises(asyncio.CancelledError):
         await saying
     await store.check()  # the one writer has done what came before
-    assert [event.payload for event in await store.events(run_id, after=1)] == [{"text": "it"}]
+    assert [event.payload for event in await store.events(run_id, after=2)] == [{"text": "it"}]
     await store.stop()
 
 

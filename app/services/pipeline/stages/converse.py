@@ -24,6 +24,7 @@ async def converse(bench: Bench) -> tuple[Turn, StageStatus]:
     async with context.stage(_STAGES[job.mode]) as end, bench.shown_live():
         # A run that people answered goes on with a turn of its own, which has a name of its own.
         turn = await context.persons_turn(f"turn {job.leg}", bench.session, words, _PERMISSIONS[job.mode])
+        await bench.acknowledge()
         end.waits = turn.question is not None
         end.summary = f"{turn.turns} turns, ${turn.cost_usd:.2f}"
         if not turn.finished:

@@ -19,6 +19,7 @@ async def implement(bench: Bench) -> tuple[Turn, GateReport]:
 
     async with context.stage(StageName.IMPLEMENT) as end, bench.shown_live():
         turn = await context.author_turn("implement", bench.session, words)
+        await bench.acknowledge()
         end.summary = f"{turn.turns} turns, ${turn.cost_usd:.2f}"
         if not turn.finished:
             end.status = StageStatus.WARNED

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from app.domain.naming import branch_of
-from app.errors import WorkFailed
+from app.errors import ConfigurationError, WorkFailed
 from app.models import RepositoryChoice, StageName
 from app.results import Workspace
 from app.services.claude_code.base import SessionRef
@@ -45,9 +45,10 @@ def _chosen(context: Context) -> tuple[RepositoryChoice, ...]:
     repositories = context.hands.repositories
     if context.job.request.repositories:
         return context.job.request.repositories
-    if not repositories.names:
-        raise WorkFailed("There is no repository to work on. Set REPO_URL, then retry the run.")
-    default = repositories.names[0]
+    try:
+        default = repositories.default
+    except ConfigurationError as error:
+        raise WorkFailed(f"{error.message} Then retry the run.") from error
     return (RepositoryChoice(name=default, base=repositories.base_of(default)),)
 
 

@@ -23,7 +23,7 @@ export class Follow {
     // Heights are estimates until the browser draws (content-visibility), so the end moves by itself.
     const sizes = new ResizeObserver(() => this.settle());
     for (const child of scroller.children) sizes.observe(child);
-    if (!location.hash) this.toEnd();
+    if (!scroller.contains(document.getElementById(location.hash.slice(1)))) this.toEnd();
   }
 
   /** Something was added below: go along, or count it. */

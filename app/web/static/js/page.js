@@ -83,19 +83,19 @@ function show(fragments) {
     const words = element.dataset.say;
     if (words && words !== old?.dataset.say) announce(words);
   }
-  const items = added.filter(({ into }) => into.id === 'thread');
-  if (items.length) fold(items.at(-1).element);
-  const grown = added.some(({ element }) => element.closest('#thread'));
-  if (grown) write({ id: 'writing', html: '' }); // what was being written has become an item
+  const grown = added.map(({ element }) => element).filter((element) => element.closest('#thread'));
+  grown.forEach(foldBefore);
+  if (grown.length) write({ id: 'writing', html: '' }); // what was being written has become an item
   refreshComposers();
   mark();
-  follow?.grew(items.length + added.filter(({ element }) => element.matches('.step')).length);
+  follow?.grew(grown.length);
 }
 
-/** Finished work before `item` becomes one line, unless the reader has had a hand in it. */
-function fold(item) {
+/** Finished work above `element` becomes one line, unless the reader has had a hand in it. */
+function foldBefore(element) {
   for (const work of document.querySelectorAll('#thread details[data-fold][open]:not([data-held])')) {
-    if (item.contains(work)) continue;
+    const isAbove = work.compareDocumentPosition(element) & Node.DOCUMENT_POSITION_FOLLOWING;
+    if (!isAbove || work.contains(element)) continue;
     work.open = false;
     hold(work);
   }
@@ -179,6 +179,16 @@ function watchButtons() {
       event.preventDefault();
       openTab(tab);
     }
+    const aim = event.target.closest('a[href^="#"]')?.hash.slice(1);
+    if (aim && document.getElementById(aim)?.matches('textarea, input')) {
+      event.preventDefault();
+      document.getElementById(aim).focus(); // a link alone only scrolls there
+    }
+  });
+  document.addEventListener('input', ({ target }) => {
+    // Who types an answer of their own has chosen it.
+    const own = target.closest?.('.choice.other')?.querySelector('[type=radio], [type=checkbox]');
+    if (own && own !== target) own.checked = target.value !== '';
   });
 }
 

@@ -67,12 +67,24 @@ function replace(old, fresh) {
     return { element: old, old, into: old.parentElement };
   }
   const restoreScroll = scrollPositions(old, fresh);
-  const key = old.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+  const focused = old.contains(document.activeElement) && selectorOf(document.activeElement);
   old.replaceWith(fresh);
   window.htmx?.process(fresh);
   restoreScroll();
-  if (key) fresh.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
+  if (focused) fresh.parentElement.querySelector(focused)?.focus({ preventScroll: true });
   return { element: fresh, old, into: fresh.parentElement };
+}
+
+/** How to find the control that means the same in a later revision; null when nothing tells. */
+function selectorOf(control) {
+  const [key, href] = [control.dataset.key, control.getAttribute('href')];
+  if (key) return `[data-key="${CSS.escape(key)}"]`;
+  if (control.id) return `#${CSS.escape(control.id)}`;
+  if (href) return `a[href="${CSS.escape(href)}"]`;
+  if (control.localName === 'summary' && control.parentElement.id) {
+    return `#${CSS.escape(control.parentElement.id)} > summary`;
+  }
+  return control.name ? `[name="${CSS.escape(control.name)}"][value="${CSS.escape(control.value)}"]` : null;
 }
 
 function keepDetails(old, fresh) {
@@ -84,7 +96,7 @@ function keepDetails(old, fresh) {
 }
 
 function scrollPositions(old, fresh) {
-  const kept = pairs(old, fresh, 'pre, [data-keep-scroll]')
+  const kept = pairs(old, fresh, 'pre, .diff-wrap, .side-list')
     .filter(([before]) => scrolled.has(before))
     .map(([before, after]) => [after, before.scrollTop, before.scrollLeft]);
   return () => kept.forEach(([after, top, left]) => after.scrollTo({ top, left, behavior: 'instant' }));
