@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from typing import Any
 
 from fastapi import FastAPI
@@ -10,11 +11,16 @@ from starlette.responses import JSONResponse
 from app import logger
 from app.api import error_handlers
 from app.api.dependencies import RunnerDep
+from app.api.headers import SecurityHeaders
+from app.api.identity import make_reception
 from app.api.rate_limit import make_limiter
 from app.config import Settings, get_settings
 from app.errors import StoreUnavailable
-from app.routes import jira, runs
+from app.routes import actions, code_runs, conversation, jira, people, pickers, runs, streams, tickets
 from app.services.runner import Runner, get_runner
+from app.web.assets import Assets
+from app.web.presenters.pages import error_page
+from app.web.rendering import Rendering
 
 
 def create_app(settings: Settings | None = None, runner: Runner | None = None) -> FastAPI:
@@ -34,15 +40,42 @@ def create_app(settings: Settings | None = None, runner: Runner | None = None) -
             yield
         finally:
             await app.state.runner.stop()
+            await app.state.reception.close()
 
     app = FastAPI(title="auto-code", summary="A ticket becomes a reviewed pull request.", lifespan=lifespan)
     app.state.settings = settings
     app.state.limiter = make_limiter()
-    error_handlers.install(app)
+    app.state.reception = make_reception(settings)
+    app.state.demo_ticket = None
+    app.state.assets, app.state.rendering = _pages()
+    _open_doors(app, settings)
+    return app
+
+
+@lru_cache
+def _pages() -> tuple[Assets, Rendering]:
+    """The pages' files and templates, which are read once in a process."""
+    assets = Assets()
+    return assets, Rendering(assets=assets)
+
+
+def _open_doors(app: FastAPI, settings: Settings) -> None:
+    rendering: Rendering = app.state.rendering
+
+    def draw_error(status: int, message: str) -> str:
+        return rendering.page("error.html", shell=None, error=error_page(status, message))
+
+    app.add_middleware(SecurityHeaders, https=settings.production)
+    error_handlers.install(app, draw=draw_error)
     app.include_router(jira.make_router(app.state.limiter, settings.webhook_rate_limit))
     app.include_router(runs.router)
+    app.include_router(people.make_router(app.state.limiter))
+    # What has an address of its own under a key goes before the routes of the key.
+    for router in (streams.router, code_runs.router, conversation.router, actions.router, tickets.router):
+        app.include_router(router)
+    app.include_router(pickers.router)
     app.add_api_route("/health", health, methods=["GET"], tags=["health"], response_model=None)
-    return app
+    app.mount(Assets.path, app.state.assets)
 
 
 async def health(runner: RunnerDep) -> JSONResponse:

@@ -19,7 +19,7 @@ _LONGEST_VALUE = 300
 
 
 class Form:
-    """The fields of a form. Ends of lines are `\\n`; a field may come more than once, as check boxes do."""
+    r"""The fields of a form. Ends of lines are `\n`; a field may come more than once, as check boxes do."""
 
     def __init__(self, fields: list[tuple[str, str]]) -> None:
         self._values: defaultdict[str, list[str]] = defaultdict(list)

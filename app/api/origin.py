@@ -46,7 +46,8 @@ def _own_page(request: Request) -> bool | None:
 
 
 def _foreign(request: Request) -> Forbidden:
+    host = request.headers.get("host", "this service")
     return Forbidden(
-        f"This {request.method} was not sent by a page of {request.headers.get('host', 'this service')}, so nothing was "
-        "done. Open the page here and send it again; programs send ADMIN_ACCESS_CODE as a bearer token."
+        f"This was not sent by a page of {host}, so nothing was done. Open the page there and send it again; programs "
+        "send ADMIN_ACCESS_CODE as a bearer token."
     )

@@ -14,6 +14,7 @@ _MOST_GUIDE_CHARS = 40_000
 _MOST_TICKET_CHARS = 100_000
 _MOST_FINDINGS_CHARS = 40_000
 _MOST_PATCH_CHARS = 200_000
+"""Of a change, in all its repositories together."""
 
 ALONE = "Nobody answers questions while you work, so take the choices yourself and name them in your last message."
 """Said in each prompt of a run that goes its way by itself; the session's system prompt is the same for all runs."""
@@ -96,7 +97,7 @@ def build_review_prompt(ticket: Ticket, changes: Sequence[RepositoryChanges], pl
             parts.append(f"In the repository {each.repository}, at {places[each.repository]}:")
         parts.append(f"Files of the change:\n{_listed(tuple(file.path for file in each.files))}")
         parts.append("The change against the base branch, new files included:")
-        parts.append(fenced("diff", _cut(each.patch)))
+        parts.append(fenced("diff", _cut(each.patch, _MOST_PATCH_CHARS // len(changes))))
     return "\n\n".join(parts)
 
 
@@ -132,10 +133,10 @@ def fenced_ticket(ticket: Ticket) -> str:
     return fenced("ticket", f"{ticket.summary}\n\n{ticket.description}".strip()[:_MOST_TICKET_CHARS])
 
 
-def _cut(patch: str) -> str:
-    if len(patch) <= _MOST_PATCH_CHARS:
+def _cut(patch: str, most: int) -> str:
+    if len(patch) <= most:
         return patch
-    kept = patch[:_MOST_PATCH_CHARS].rpartition("\n")[0]
+    kept = patch[:most].rpartition("\n")[0]
     return f"{kept}\n[The patch is cut here: {len(patch):,} characters in all. The worktree has the files.]"
 
 

@@ -33,8 +33,7 @@ async def send(
     """Say something to Claude."""
     model = (await runner.conversation(key)).request.model or await runner.preferred_model(person.name)
     try:
-        if not form.text("text"):
-            raise InvalidInput("text", "write a message first")
+        form.needed("text")
         asked = request_in(form, text="text", by=person.name, model=model)
         await runner.send(key, asked, message_id=message_id_in(form))
     except InvalidInput as error:

@@ -67,9 +67,7 @@ async def home(
 
 
 @router.get("/code-runs/new")
-async def new(
-    request: Request, runner: RunnerDep, person: PersonDep, pages: PagesDep, ticket: Words = ""
-) -> Response:
+async def new(request: Request, runner: RunnerDep, person: PersonDep, pages: PagesDep, ticket: Words = "") -> Response:
     """The first page with a ticket chosen: what a link in a tracker leads to. A ticket that was sent is shown."""
     if not (key := ticket.strip().upper()):
         return RedirectResponse("/code-runs", status_code=303)

@@ -1,5 +1,6 @@
 """A conversation's page, and the pieces of it that come when somebody wants to see them."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import anyio
@@ -7,7 +8,6 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.responses import RedirectResponse
 
 from app.api.dependencies import RunnerDep, SettingsDep
-from app.api.identity import PersonDep
 from app.api.origin import check_same_origin
 from app.config import Settings
 from app.errors import NotFound
@@ -166,7 +166,7 @@ async def diff(
     return await pages.piece_or_page("file_diff.html", title=path, back=f"/code-runs/{key}/changes", page=page)
 
 
-def thread_of(key: str, runner: Runner, events: "tuple[Event, ...] | list[Event]", *, begin: int) -> Thread:
+def thread_of(key: str, runner: Runner, events: Sequence[Event], *, begin: int) -> Thread:
     """The thread that begins with the event `begin`, after these events."""
     thread = Thread(key, models=runner.models, turns_before=0 if begin <= 1 else None)
     for event in events:
@@ -176,9 +176,7 @@ def thread_of(key: str, runner: Runner, events: "tuple[Event, ...] | list[Event]
 
 def options_of(settings: Settings) -> PipelineOptions:
     """The stages that runs have here."""
-    return PipelineOptions(
-        review=settings.pipeline_review, lint=settings.pipeline_lint, tests=settings.pipeline_tests
-    )
+    return PipelineOptions(review=settings.pipeline_review, lint=settings.pipeline_lint, tests=settings.pipeline_tests)
 
 
 async def _returned(runner: Runner, key: str, call: Event) -> Event | None:

@@ -7,19 +7,20 @@ things later. Nothing here is kept between connections but the reader's place, w
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from typing import Literal
 
-import anyio
+from anyio import to_thread
 from sse_starlette import ServerSentEvent
 
 from app.errors import AutoCodeError
 from app.models import ConversationFilter, Event, EventKind, PipelineOptions, RepositoryChanges
 from app.services.runner import Runner
+from app.web.presenters.changes import changes_fragment
 from app.web.presenters.conversation import parts
 from app.web.presenters.fragments import Fragment
 from app.web.presenters.home import waiting
-from app.web.presenters.pages import changes_fragment
 from app.web.presenters.shell import side_list
 from app.web.presenters.thread import Thread
 from app.web.rendering import Rendering
@@ -32,11 +33,17 @@ _STATE_EVERY_S = 0.25
 _LOOK_AGAIN_S = 60.0
 """How often a reader must still be welcome."""
 
+Standing = Literal["list", "parts", "changes"]
+"""What a page shows of how things stand: all conversations, its own, and its diff."""
+
 _CHANGING = frozenset({EventKind.CHANGES_UPDATED, EventKind.PULL_REQUEST})
 
 
 class Feed:
-    """The news of the list of conversations, and with `thread` those of the one with that `key`."""
+    """The news of the list of conversations, and with `thread` those of the one with that `key`.
+
+    Each `look_again_s` a follower is asked for again whether it is still welcome.
+    """
 
     def __init__(
         self,
@@ -46,20 +53,21 @@ class Feed:
         options: PipelineOptions,
         key: str | None = None,
         thread: Thread | None = None,
+        look_again_s: float = _LOOK_AGAIN_S,
     ) -> None:
         self._runner = runner
         self._rendering = rendering
         self._options = options
         self._key = key
+        self._look_again_s = look_again_s
         self._thread = thread
-        self._changes: Sequence[RepositoryChanges] = ()
-        self._sent: dict[str, str] = {}
+        self._changes: Sequence[RepositoryChanges] | None = None
         self._writing: str | None = None
-        # What the page may have missed: how its conversation stands, its changes, and the list.
-        self._stale, self._stale_changes, self._stale_list = thread is not None, False, True
+        self._shown: dict[str, str] = {}
+        self._stale: set[Standing] = {"list"} if key is None else {"list", "parts"}
 
-    async def catch_up(self, begin: int, after: int) -> int:
-        """Take in the events from `begin` up to `after`, which the page shows already. Returns the last one's number."""
+    async def catch_up(self, begin: int, after: int) -> None:
+        """Take in the events from `begin` up to `after`, which the page shows already."""
         seen = begin - 1
         while self._thread is not None and self._key is not None and seen < after:
             events = await self._runner.since(self._key, after=seen, limit=min(_PAGE, after - seen))
@@ -69,43 +77,112 @@ class Feed:
                 self._thread.apply(event)
             seen = events[-1].seq
             await asyncio.sleep(0)
-        return seen
 
     async def replay(self, after: int) -> AsyncIterator[bytes]:
         """What there is above `after`, and how things stand."""
-        while self._key is not None and (
-            events := await self._runner.since(self._key, after=after, limit=_PAGE)
-        ):
-            after = events[-1].seq
-            async for piece in self._drawn(events):
+        while self._key is not None:
+            events = await self._runner.since(self._key, after=after, limit=_PAGE)
+            if not events:
+                break
+            async for piece in self._news(events):
                 yield piece
-        async for piece in self._state():
-            yield piece
+            after = events[-1].seq
+        if (state := await self._state()) is not None:
+            yield state
 
     async def follow(self, after: int, *, welcome: Callable[[], Awaitable[object]]) -> AsyncIterator[bytes]:
-        """What there is above `after`, and what comes. Ends when `welcome`, asked now and then, raises an error of ours,
-        or when there is nothing to read from; the reader comes again.
+        """What there is above `after`, and what comes.
+
+        It ends when `welcome`, which is asked now and then, raises an error of ours, and when the database is away:
+        the reader comes again, and hears why.
         """
         updates = self._runner.watch(self._key, after=after)
-        coming: asyncio.Future[object] | None = None
-        state_at, look_at = 0.0, time.monotonic() + _LOOK_AGAIN_S
+        coming = asyncio.ensure_future(anext(updates))
+        state_at, look_at = 0.0, time.monotonic() + self._look_again_s
         try:
             while True:
-                coming = coming or asyncio.ensure_future(anext(updates))
-                await asyncio.wait({coming}, timeout=max(0.0, state_at - time.monotonic()) if self._is_stale else None)
+                await asyncio.wait({coming}, timeout=max(0.0, state_at - time.monotonic()) if self._stale else None)
                 if coming.done():
-                    update, coming = coming.result(), None
-                    async for piece in self._told(update):
+                    update = coming.result()
+                    coming = asyncio.ensure_future(anext(updates))
+                    async for piece in self._news(update.events):
                         yield piece
-                if self._is_stale and time.monotonic() >= state_at:
-                    async for piece in self._state():
-                        yield piece
+                    if (written := self._written(update.writing, again=bool(update.events))) is not None:
+                        yield written
+                    self._stale |= {"list"} if update.elsewhere else set()
+                if self._stale and time.monotonic() >= state_at:
+                    if (state := await self._state()) is not None:
+                        yield state
                     state_at = time.monotonic() + _STATE_EVERY_S
                 if time.monotonic() >= look_at:
                     await welcome()
-                    look_at = time.monotonic() + _LOOK_AGAIN_S
+                    look_at = time.monotonic() + self._look_again_s
         except AutoCodeError:
             return
         finally:
-            if coming is not None:
-                coming.cancel()
+            coming.cancel()
+
+    async def _news(self, events: Sequence[Event]) -> AsyncIterator[bytes]:
+        """Each event with what it changes in the thread; without, only its number, so that the reader's place moves."""
+        if self._thread is None:
+            return
+        for start in range(0, len(events), _AT_ONCE):
+            batch = events[start : start + _AT_ONCE]
+            drawn = [(event.seq, self._draw(self._thread.apply(event))) for event in batch]
+            yield b"".join(_sent(html, id=str(seq)) for seq, html in drawn)
+            self._stale |= {"parts"}
+            if any(event.kind in _CHANGING for event in batch):
+                self._stale |= {"changes"}
+            await asyncio.sleep(0)
+
+    def _written(self, text: str | None, *, again: bool) -> bytes | None:
+        """The text that is being written, when it is another one, or the page has put it away for an item (`again`)."""
+        if self._thread is None or (text == self._writing and not (again and text)):
+            return None
+        self._writing = text
+        html = self._rendering.draw(self._thread.writing(text))
+        return _sent(json.dumps({"id": "writing", "html": html}), event="writing")
+
+    async def _state(self) -> bytes | None:
+        """What changed of how things stand since it was last sent."""
+        fragments = [fragment async for fragment in self._standing()]
+        self._stale = set()
+        drawn = [(fragment.id, self._rendering.draw(fragment)) for fragment in fragments]
+        news = [(id_, html) for id_, html in drawn if self._shown.get(id_) != html]
+        self._shown.update(news)
+        return _sent("\n".join(html for _, html in news)) if news else None
+
+    async def _standing(self) -> AsyncIterator[Fragment]:
+        if self._key is not None and self._stale & {"parts", "changes"}:
+            conversation = await self._runner.conversation(self._key)
+            if self._changes is None or "changes" in self._stale:
+                self._changes = await self._runner.changes(self._key)
+            models = self._runner.models
+            for part in parts(conversation, models=models, changes=self._changes, options=self._options):
+                yield part
+            if "changes" in self._stale:
+                # Long diffs are read and coloured here.
+                yield await to_thread.run_sync(changes_fragment, self._key, self._changes, conversation.run.mode)
+        if "list" in self._stale:
+            conversations = await self._runner.conversations(ConversationFilter())
+            yield side_list(conversations, self._key)
+            if self._key is None:
+                yield waiting(conversations)
+
+    def _draw(self, fragments: Sequence[Fragment]) -> str:
+        return "\n".join(map(self._rendering.draw, fragments))
+
+
+def hello(*, version: str, seq: int) -> bytes:
+    """The first thing that a reader hears: which version of the pages this is, the newest event, and the time."""
+    said = {"version": version, "seq": seq, "server_time": datetime.now(UTC).isoformat()}
+    return _sent(json.dumps(said), event="hello")
+
+
+def reset() -> bytes:
+    """What a reader hears whose place is not known here: load the page again."""
+    return _sent("{}", event="reset")
+
+
+def _sent(data: str, *, id: str | None = None, event: str | None = None) -> bytes:  # noqa: A002 - the field's name
+    return ServerSentEvent(data, id=id, event=event, sep="\n").encode()

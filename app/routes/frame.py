@@ -46,7 +46,8 @@ class Pages:
 
     async def show(
         self,
-        template: str,
+        name: str,
+        /,
         *,
         status: int = 200,
         current: str | None = None,
@@ -63,17 +64,17 @@ class Pages:
             live=live,
             after=after,
         )
-        return await self._drawn(partial(self._rendering.page, template, shell=frame, **view), status)
+        return await self._drawn(partial(self._rendering.page, name, shell=frame, **view), status)
 
-    async def piece(self, template: str, *, status: int = 200, **view: Any) -> Response:
+    async def piece(self, name: str, /, *, status: int = 200, **view: Any) -> Response:
         """A piece of a page, for a script that puts it in its place."""
-        return await self._drawn(partial(self._rendering.fragment, template, **view), status)
+        return await self._drawn(partial(self._rendering.fragment, name, **view), status)
 
-    async def piece_or_page(self, template: str, *, title: str, back: str, **view: Any) -> Response:
+    async def piece_or_page(self, template: str, /, *, title: str, back: str, **view: Any) -> Response:
         """A piece, which is a page of its own where no script asks for it."""
         if by_script(self._request):
             return await self.piece(template, **view)
-        return await self.show("plain.html", title=title, back=back, template=template, **view)
+        return await self.show("plain.html", **view, title=title, back=back, template=template)
 
     async def _drawn(self, draw: Callable[[], str], status: int) -> Response:
         # Hundreds of items take a tenth of a second, in which others' streams go on.

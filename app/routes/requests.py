@@ -24,9 +24,7 @@ def ticket_in(form: Form) -> str:
     return key
 
 
-def request_in(
-    form: Form, *, text: str, by: str, model: str, repositories: Sequence[RepositoryChoice] = ()
-) -> Request:
+def request_in(form: Form, *, text: str, by: str, model: str, repositories: Sequence[RepositoryChoice] = ()) -> Request:
     """What the form asks for; `text` names its field for words. Raises InvalidInput.
 
     `model` is the person's own; `repositories` have the bases of those that come without one.

@@ -30,9 +30,8 @@ class ColdClaude:
     def turn(self, prompt: str, *, session_id: str, resume: bool = False, role: Role = AUTHOR) -> float:
         """One turn in a process of its own. Returns when it was started, on the monotonic clock."""
         command = [
-            *(BUNDLED_CLI, "-p", "--model", MODEL, "--permission-mode", role.permission_mode),
+            *(BUNDLED_CLI, "-p", "--model", MODEL, "--permission-mode", "bypassPermissions"),
             *("--tools", ",".join(role.tools), "--system-prompt", role.system_prompt),
-            *(["--allowedTools", *role.allowed] if role.allowed else []),
             *("--resume" if resume else "--session-id", session_id),
         ]
         started = time.monotonic()

@@ -204,9 +204,9 @@ def _replies(said: Said) -> Sequence[scripts.Reply]:
     steps = [scripts.Reply("", tools=[call]) for call in calls]
     if said.question is not None and said.question.plan is not None:
         steps.append(scripts.Reply("", tools=[scripts.write_plan(said.question.plan)]))
-        steps.append(scripts.Reply("", tools=[scripts.propose_plan()]))
+        steps.append(scripts.Reply(said.text, tools=[scripts.propose_plan()]))
     elif said.question is not None:
         (asked,) = said.question.asked
         choices = [choice.label for choice in asked.choices]
-        steps.append(scripts.Reply("", tools=[scripts.ask_people(asked.question, *choices)]))
+        steps.append(scripts.Reply(said.text, tools=[scripts.ask_people(asked.question, *choices)]))
     return [*steps, scripts.Reply(said.text)]

@@ -86,6 +86,11 @@ def test_a_link_after_an_exclamation_mark_is_no_image() -> None:
     assert (shown.words, shown.links) == ("Look!here", ["https://x.y/a.png"])
 
 
+def test_a_link_that_shows_another_address_is_one_link() -> None:
+    shown = rendered(read(node("paragraph", text("https://x.y/", link("https://z.y/")))))
+    assert (shown.words, shown.links) == ("https://x.y/", ["https://z.y/"])
+
+
 def test_lists_nest_and_paragraphs_in_them_stay_apart() -> None:
     deep = node("bulletList", item(paragraph("deep")))
     ordered = node("orderedList", item(paragraph("one"), deep), item(paragraph("two"), paragraph("more")), order=9)

@@ -90,6 +90,10 @@ def test_an_address_in_prose_links_to_itself(text: str, links: list[str]) -> Non
     assert shown.words == text
 
 
+def test_a_sign_at_the_end_of_a_heading_is_seen() -> None:
+    assert rendered(markdown.heading(2, "C #")).words == "C #"
+
+
 def test_cells_beyond_the_head_are_not_lost() -> None:
     assert markdown.table([["a"], ["b", "c"]]) == "| a |  |\n|---|---|\n| b | c |"
     assert markdown.table([]) == ""

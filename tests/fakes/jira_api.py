@@ -49,13 +49,15 @@ class JiraRequest(Request):
 class IssueType:
     """A kind of issue and its form: `fields` beside project, type and summary, and which of them are required.
 
-    A workflow's validators may want fields of which the form says nothing: `validated`.
+    A field of `defaults` gets its value from Jira. A workflow's validators may want fields of which the form says
+    nothing: `validated`.
     """
 
     id: str
     name: str
     fields: tuple[str, ...] = ("description", "reporter")
     required: tuple[str, ...] = ("reporter",)
+    defaults: tuple[str, ...] = ()
     validated: tuple[str, ...] = ()
     level: int = 0
 
@@ -221,7 +223,7 @@ def _form(jira: JiraApi, _request: JiraRequest, project: str, kind: str) -> Answ
     fields = [
         {
             "fieldId": field_id(name), "key": field_id(name), "name": name.capitalize(), "operations": ["set"],
-            "required": name in required, "hasDefaultValue": False, "schema": {"type": "string"},
+            "required": name in required, "hasDefaultValue": name in found.defaults, "schema": {"type": "string"},
         }
         for name in names
     ]  # fmt: skip
@@ -267,7 +269,7 @@ def _wrong_fields(kind: IssueType, fields: Json) -> dict[str, str]:
         if name not in ids
     }
     for name in (*kind.required, *kind.validated):
-        if name != "reporter" and field_id(name) not in fields:  # which Jira fills in
+        if name not in {"reporter", *kind.defaults} and field_id(name) not in fields:
             wrong[field_id(name)] = f"{name.capitalize()} is required."
     summary = str(fields.get("summary") or "")
     if not summary.strip():

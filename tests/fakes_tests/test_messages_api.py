@@ -15,7 +15,7 @@ import pytest
 from claude_agent_sdk import ClaudeAgentOptions, ClaudeSDKClient, ResultMessage
 
 from tests.fakes.messages_api import API_KEY, MessagesApi
-from tests.fakes.scripts import ModelRequest, Reply, ToolUse, always, bash, conversation, write_file
+from tests.fakes.scripts import ModelRequest, Reply, ToolUse, always, bash, conversation, write_file, write_plan
 
 ANSWERED = {
     "role": "assistant",
@@ -173,11 +173,21 @@ def called(text: str, result: str = "ok") -> list[tuple[str, Any]]:
         ([("user", "Implement"), ("assistant", "First"), ("user", "Go on")], "First"),
         ([("user", "Implement"), *called("First"), ("assistant", "Done"), ("user", "Go on")], "Done"),
         ([("user", "<system-reminder>review</system-reminder>"), ("user", "implement")], "First"),
+        ([("user", "Implement"), *called("First"), ("user", "Continue from where you left off.")], "Done"),
         ([("user", "Something else")], "OK"),
     ],
 )
 def test_a_conversation_is_carried_on_from_what_it_holds(messages: list[tuple[str, Any]], reply: str) -> None:
     assert conversation(TURNS)(said(*messages)).text == reply
+
+
+def test_a_plan_is_written_where_the_cli_wants_it() -> None:
+    reminder = (
+        "<system-reminder>Create your plan at /state/plans/quiet-lemon.md using the Write tool.</system-reminder>"
+    )
+    script = conversation({"plan": [Reply("", [write_plan("# Plan")])]})
+    (call,) = script(said(("user", [{"type": "text", "text": reminder}, {"type": "text", "text": "Plan it"}]))).tools
+    assert call == write_file("/state/plans/quiet-lemon.md", "# Plan")
 
 
 # With the real CLI

@@ -63,8 +63,11 @@ async def test_events_come_in_pages_after_a_number(service: Service) -> None:
 async def test_an_event_has_a_kind_a_time_and_what_it_tells(service: Service) -> None:
     run_id = await run_with(service, 0)
     event = (await service.get(f"/api/v1/runs/{run_id}/events")).json()["events"][0]
-    assert set(event) == {"seq", "kind", "at", "payload"}
-    assert (event["kind"], event["payload"]) == ("run.status", {"status": "queued", "trigger": "webhook"})
+    assert set(event) == {"seq", "run_id", "kind", "at", "payload"}
+    assert (event["kind"], event["payload"]) == (
+        "run.status",
+        {"status": "queued", "trigger": "webhook", "mode": "implement"},
+    )
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from app.services.claude_code.mock_client import MockClaudeCode
 from app.services.engine import Engine, Steps
 from app.services.engine.client import DbosEngine
 from app.services.engine.mock_client import MockEngine
-from app.services.github.mock_client import MockGitHub
+from app.services.github.mock_client import MockGitHub, MockRepositories
 from app.services.langfuse.mock_client import MockLangfuse
 from app.services.pipeline import Hands, Pipeline
 from app.services.runner import Runner
@@ -23,8 +23,11 @@ from app.services.runner.client import TicketRunner
 from app.services.store import Store
 from app.services.store.client import DatabaseStore
 from app.services.store.mock_client import MockStore
+from app.services.tracker.null_client import NoTracker
 from tests.builders import jira_body
 from tests.routes.service import LIMIT_S, Service, serving
+
+MODELS = {"claude-sonnet-4-6": "Sonnet 4.6"}
 
 Place = Callable[[], AbstractAsyncContextManager[Service]]
 
@@ -71,11 +74,13 @@ def runner_of(directory: Path, store: Store, engine: Engine, pipeline: Pipeline)
     hands = Hands(
         store=store,
         claude_code=MockClaudeCode(),
-        github=MockGitHub(directory, {"README.md": "# Widgets\n"}),
+        repositories=MockRepositories(MockGitHub(directory, {"README.md": "# Widgets\n"})),
         checks=MockChecks(),
         langfuse=MockLangfuse(),
     )
-    return TicketRunner(hands=hands, engine=engine, pipeline=pipeline, options=PipelineOptions())
+    return TicketRunner(
+        hands=hands, engine=engine, pipeline=pipeline, tracker=NoTracker(), options=PipelineOptions(), models=MODELS
+    )
 
 
 async def ended(service: Service, run_id: str) -> None:

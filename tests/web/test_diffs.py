@@ -16,7 +16,7 @@ index 1..2 100644
  import os
 -    return attempts(5)
 +    return attempts(6)
- 
+ # the end
  x = 1
 \\ No newline at end of file
 """
@@ -57,7 +57,7 @@ def test_a_changed_file_has_numbered_lines_and_its_function() -> None:
         ("diff --git a/o b/n\nsimilarity index 100%\nrename from o\nrename to n", "n", "o", "renamed", False),
         ("diff --git a/n b/n\nold mode 100644\nnew mode 100755", "n", "n", "mode", False),
         ("diff --git a/x y b/x y\nBinary files a/x y and b/x y differ", "x y", "x y", "modified", True),
-        ('diff --git "a/\\303\\244\\t.txt" "b/\\303\\244\\t.txt"\nnew file mode 100644', "ä\t.txt", "ä\t.txt", "added", False),
+        ('diff --git "a/\\303\\244\\t" "b/\\303\\244\\t"\nnew file mode 100644', "ä\t", "ä\t", "added", False),
         ('diff --git a/o "b/\\"n\\""\nrename from o\nrename to "\\"n\\""', '"n"', "o", "renamed", False),
     ],
 )  # fmt: skip

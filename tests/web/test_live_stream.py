@@ -74,7 +74,8 @@ class Origin:
         name = request.path_params["name"]
         self.cursors[name].append(request.headers.get("last-event-id", ""))
         if self.status != 200 or self.content_type != "text/event-stream":
-            return Response(status_code=self.status, media_type=self.content_type)
+            body = item(99) if self.status == 200 else None
+            return Response(body, status_code=self.status, media_type=self.content_type)
         cursor = 0 if self.forgets else int(request.headers.get("last-event-id") or 0)
         once = "once" in request.query_params
         return StreamingResponse(self._follow(name, cursor, once=once), media_type=self.content_type)

@@ -1,6 +1,12 @@
-"""What pages are made of, with defaults: conversations, runs, and a history that events are added to."""
+"""What pages are made of, with defaults: conversations, runs, and a history that events are added to; and a browser
+that only knows elements.
+"""
 
+from __future__ import annotations
+
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
 from typing import Any
 
 from app.models import (
@@ -35,7 +41,7 @@ class History:
         self.at = NOON
         self._first = first
 
-    def add(self, kind: EventKind, *, after_s: float = 1, **payload: Any) -> Event:
+    def add(self, kind: EventKind, after_s: float = 1, /, **payload: Any) -> Event:
         """Append an event of the run."""
         self.at += timedelta(seconds=after_s)
         seq = self._first + len(self.events)
@@ -54,13 +60,13 @@ class History:
 
     def call(self, id_: str, name: str, parent: str | None = None, **given: Any) -> Event:
         """A tool call."""
-        more = {"parent": parent} if parent else {}
+        more: dict[str, Any] = {"parent": parent} if parent else {}
         return self.add(EventKind.TOOL_CALLED, id=id_, name=name, input=given, role="author", **more)
 
     def result(self, id_: str, content: str = "", *, failed: bool = False, after_s: float = 1) -> Event:
         """What a tool gave."""
-        told = {"id": id_, "content": content, "failed": failed, "role": "author"}
-        return self.add(EventKind.TOOL_RETURNED, after_s=after_s, **told)
+        told: dict[str, Any] = {"id": id_, "content": content, "failed": failed, "role": "author"}
+        return self.add(EventKind.TOOL_RETURNED, after_s, **told)
 
     def step(self, id_: str, name: str, result: str = "", *, took_s: float = 1, **given: Any) -> Event:
         """A tool call and its result; the call is returned."""
@@ -113,3 +119,88 @@ def conversation(*, run_facts: dict[str, Any] | None = None, **facts: Any) -> Co
 def decision(question: Question, **facts: Any) -> Decision:
     """A question that waits."""
     return Decision(**{"question": question, "run_id": "run-1", "asked_at": NOON, **facts})
+
+
+_VOID = frozenset({"br", "circle", "hr", "input", "link", "meta", "path", "rect", "use"})
+
+
+@dataclass
+class Element:
+    """An element, its attributes, and what is in it: elements and texts."""
+
+    tag: str
+    attributes: dict[str, str] = field(default_factory=dict)
+    inside: list[Element | str] = field(default_factory=list)
+
+    @property
+    def id(self) -> str:
+        """Its id; empty without one."""
+        return self.attributes.get("id", "")
+
+    @property
+    def text(self) -> str:
+        """All words in it, with single spaces."""
+        return " ".join(" ".join(each if isinstance(each, str) else each.text for each in self.inside).split())
+
+    def all(self, tag: str = "", **attributes: str) -> list[Element]:
+        """The elements in it, in order, that have the tag and the attributes."""
+        found = []
+        for each in self.inside:
+            if isinstance(each, Element):
+                named = not tag or each.tag == tag
+                if named and attributes.items() <= each.attributes.items():
+                    found.append(each)
+                found += each.all(tag, **attributes)
+        return found
+
+    def one(self, tag: str = "", **attributes: str) -> Element:
+        """The only such element."""
+        (found,) = self.all(tag, **attributes)
+        return found
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.open = [Element("document")]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        element = Element(tag, {name: value or "" for name, value in attrs})
+        self.open[-1].inside.append(element)
+        if tag not in _VOID:
+            self.open.append(element)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in _VOID:
+            return
+        assert self.open[-1].tag == tag, f"</{tag}> closes <{self.open[-1].tag}>"
+        self.open.pop()
+
+    def handle_data(self, data: str) -> None:
+        if data.strip():
+            self.open[-1].inside.append(data.strip())
+
+
+def read_html(html: str) -> Element:
+    """The document of a page or a fragment. Fails where a tag is not closed as it should be."""
+    reader = _Reader()
+    reader.feed(html)
+    reader.close()
+    assert len(reader.open) == 1, f"<{reader.open[-1].tag}> is not closed"
+    return reader.open[0]
+
+
+def patch(document: Element, html: str) -> None:
+    """Put fragments into a document as the page's script does."""
+    for root in read_html(html).inside:
+        assert isinstance(root, Element), f"a loose text in a fragment: {root}"
+        places = [parent for parent in (document, *document.all()) if any(_is(root.id, each) for each in parent.inside)]
+        if places:
+            (place,) = places
+            place.inside = [root if _is(root.id, each) else each for each in place.inside]
+        elif into := root.attributes.get("data-into"):
+            document.one(id=into.removeprefix("#")).inside.append(root)
+
+
+def _is(id_: str, each: Element | str) -> bool:
+    return isinstance(each, Element) and each.id == id_

@@ -2,35 +2,39 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
-from typing import Any
 
-from app.errors import WorkFailed
+from app.errors import AutoCodeError
 from app.logger import get_logger
-from app.models import EventKind, Model, RepositoryChanges
+from app.models import Model, RepositoryChanges, RunMode
 from app.results import Workspace
 from app.services.claude_code.base import SessionRef
 from app.services.github.base import GitHub
-from app.services.pipeline.context import Context
+from app.services.pipeline.context import Context, together
+from app.services.pipeline.editing import Edits
 
 _log = get_logger(__name__)
 
-_LOOK_EVERY_S = 2.0
-_EDITS = frozenset({"Edit", "Write", "NotebookEdit", "Bash"})
-
 
 class Standing(Model):
-    """How a repository stands: what differs from its base, and whether the forge lacks some of it."""
+    """How a repository stands: what differs from its base, and whether the forge lacks some of it.
+
+    `published`: the conversation had a pull request there at that time.
+    """
 
     repository: str
     files: int
     unpublished: bool
+    published: bool
 
     @property
     def has_changes(self) -> bool:
         """There is something to publish: beyond the base, or a change of what the branch at the forge has."""
         return self.files > 0 or self.unpublished
+
+
+Standings = tuple[Standing, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,19 +53,6 @@ class Bench:
         """What tells the steps of one repository from another's; nothing where there is one."""
         return f" {workspace.repository}" if len(self.workspaces) > 1 else ""
 
-    async def take_stock(self, name: str) -> tuple[Standing, ...]:
-        """How every repository stands, recorded as the step `name`; people see the changes from then on."""
-
-        async def body() -> tuple[Standing, ...]:
-            return tuple(await asyncio.gather(*map(self._look, self.workspaces)))
-
-        return await self.context.steps.run(name, body, tuple[Standing, ...])
-
-    def changed(self, standings: tuple[Standing, ...]) -> tuple[Workspace, ...]:
-        """The workspaces that have something to publish."""
-        names = {standing.repository for standing in standings if standing.has_changes}
-        return tuple(workspace for workspace in self.workspaces if workspace.repository in names)
-
     async def acknowledge(self) -> None:
         """The author was told what people did meanwhile; the next turn does not hear it again."""
         told = [workspace for workspace in self.workspaces if workspace.arrived]
@@ -69,9 +60,31 @@ class Bench:
             return
 
         async def body() -> None:
-            await asyncio.gather(*(self.github(workspace).acknowledge(workspace) for workspace in told))
+            await together(self.github(workspace).acknowledge(workspace) for workspace in told)
 
         await self.context.steps.run("acknowledge", body, None)
+
+    async def take_stock(self, name: str) -> Standings:
+        """How every repository stands, recorded as the step `name`; people see the changes from then on."""
+        return await self.context.steps.run(name, self._look, Standings)
+
+    def to_publish(self, standings: Standings) -> tuple[Workspace, ...]:
+        """The workspaces with a change that the run is to publish.
+
+        A person's edits are published where they asked for it, and where there is a pull request to keep up to date.
+        """
+        request = self.context.job.request
+
+        def is_wanted(standing: Standing) -> bool:
+            if request.mode is not RunMode.EDITS:
+                return standing.has_changes
+            return standing.unpublished if standing.published else request.auto_pr and standing.has_changes
+
+        return self._of(each for each in standings if is_wanted(each))
+
+    def settled(self, standings: Standings) -> tuple[Workspace, ...]:
+        """The workspaces that hold nothing which the forge has not."""
+        return self._of(each for each in standings if not each.unpublished)
 
     async def say_published(self, repositories: frozenset[str]) -> None:
         """People see that the forge has all of the change in these repositories."""
@@ -87,34 +100,34 @@ class Bench:
     @contextlib.asynccontextmanager
     async def shown_live(self) -> AsyncIterator[None]:
         """While the author works, people see the changes soon after each edit."""
-        edited = asyncio.Event()
-
-        def on_event(kind: EventKind, payload: Mapping[str, Any]) -> None:
-            if kind is EventKind.TOOL_CALLED and payload.get("name") in _EDITS:
-                edited.set()
-
-        self.context.on_event = on_event
-        showing = asyncio.create_task(self._show(edited))
+        edits = Edits()
+        self.context.on_event = edits.hear
+        showing = asyncio.create_task(self._show(edits))
         try:
             yield
         finally:
             showing.cancel()
-            await asyncio.gather(showing, return_exceptions=True)
+            (broke,) = await asyncio.gather(showing, return_exceptions=True)
+            if isinstance(broke, Exception):
+                _log.error("changes not shown", exc_info=broke)
 
-    async def _show(self, edited: asyncio.Event) -> None:
+    async def _show(self, edits: Edits) -> None:
         while True:
-            await edited.wait()
-            await asyncio.sleep(_LOOK_EVERY_S)
-            edited.clear()
+            await edits.wait()
+            await asyncio.sleep(self.context.look_after_s)
+            edits.clear()
             try:
-                await asyncio.gather(*map(self._look, self.workspaces))
-            except WorkFailed as error:
+                await self._look()
+            except AutoCodeError as error:
                 _log.warning("changes not shown", error=error.message)
 
-    async def _look(self, workspace: Workspace) -> Standing:
-        store, run_id = self.context.hands.store, self.context.job.run_id
+    async def _look(self) -> Standings:
+        return await together(map(self._look_at, self.workspaces))
+
+    async def _look_at(self, workspace: Workspace) -> Standing:
+        store, job = self.context.hands.store, self.context.job
         found = await self.github(workspace).changes(workspace)
-        known = {each.repository: each for each in await store.changes(self.context.job.ticket.key)}
+        known = {each.repository: each for each in await store.changes(job.ticket.key)}
         seen = RepositoryChanges(
             repository=workspace.repository,
             branch=workspace.branch,
@@ -124,5 +137,14 @@ class Bench:
             unpublished=found.unpublished,
         )
         if seen != known.get(workspace.repository) and (found.files or workspace.repository in known):
-            await store.keep_changes(run_id, seen)
-        return Standing(repository=workspace.repository, files=len(found.files), unpublished=found.unpublished)
+            await store.keep_changes(job.run_id, seen)
+        return Standing(
+            repository=workspace.repository,
+            files=len(found.files),
+            unpublished=found.unpublished,
+            published=workspace.repository in job.published,
+        )
+
+    def _of(self, standings: Iterable[Standing]) -> tuple[Workspace, ...]:
+        names = {standing.repository for standing in standings}
+        return tuple(workspace for workspace in self.workspaces if workspace.repository in names)

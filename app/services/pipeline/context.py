@@ -2,10 +2,10 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from app.errors import WorkFailed
 from app.models import EventKind, Job, StageName, StageStatus
@@ -16,6 +16,8 @@ from app.services.engine.base import Steps
 from app.services.github.base import Repositories
 from app.services.langfuse.base import Langfuse
 from app.services.store.base import Store
+
+T = TypeVar("T")
 
 _TURNS = uuid.UUID("5f0c2a53-6d0e-4f0b-9a55-1c8a6a0f7e11")
 """Namespace of prompts' ids, which follow from the run and the turn."""
@@ -44,6 +46,12 @@ class StageEnd:
     rounds: int = 0
     waits: bool = False
 
+    def follow(self, turn: Turn) -> None:
+        """End as the author's turn did, saying what it took."""
+        self.summary = f"{turn.turns} turns, ${turn.cost_usd:.2f}"
+        if not turn.finished:
+            self.status, self.summary = StageStatus.WARNED, f"{self.summary}; cut at the limit of turns"
+
 
 @dataclass(kw_only=True)
 class Context:
@@ -52,7 +60,11 @@ class Context:
     job: Job
     steps: Steps
     hands: Hands
-    warming: asyncio.Task[None] | None = field(default=None)
+    look_after_s: float = 0.0
+    """How long after an edit of the author people see it: edits come in groups."""
+    session_id: str | None = None
+    """The author's, once it is known; it may have a process from then on."""
+    warming: asyncio.Task[None] | None = None
     on_event: Callable[[EventKind, Mapping[str, Any]], None] = field(default=lambda _kind, _payload: None)
     """Hears what happens in the author's turns, beside the store."""
 
@@ -74,6 +86,13 @@ class Context:
         await self.hands.store.stage_ended(
             self.job.run_id, name, end.status, visit=visit, rounds=end.rounds, summary=end.summary
         )
+
+    async def close(self) -> None:
+        """End what could still work for the run. The author's session stays resumable."""
+        if self.warming is not None:
+            self.warming.cancel()
+        if self.session_id is not None:
+            await self.hands.claude_code.close(self.session_id)
 
     async def emit(self, kind: EventKind, payload: Mapping[str, Any]) -> None:
         """Tell an event of the run; what is only of the moment is not kept."""
@@ -142,3 +161,12 @@ class Context:
             return turn
 
         return await self.steps.run(f"turn {name}", body, Turn)
+
+
+async def together(works: Iterable[Coroutine[Any, Any, T]]) -> tuple[T, ...]:
+    """What they give, in their order. All are waited for when one fails: no work may outlive the step that it is of."""
+    found = await asyncio.gather(*works, return_exceptions=True)
+    for each in found:
+        if isinstance(each, BaseException):
+            raise each
+    return tuple(each for each in found if not isinstance(each, BaseException))

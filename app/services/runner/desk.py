@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from app.domain.conversing import check_request, retried
+from app.domain.conversing import check_answer, check_request, retried
 from app.domain.eligibility import delivery_names
 from app.domain.naming import is_ticket_key
 from app.domain.run_state import may_retry
@@ -17,6 +17,7 @@ from app.models import (
     ConversationFilter,
     Decision,
     Event,
+    Job,
     PipelineOptions,
     Receipt,
     RepositoryChanges,
@@ -33,7 +34,7 @@ from app.results import TicketDetails, TicketHit, TicketProject
 from app.services.github.base import Repositories
 from app.services.runner.base import Delivery, Runner
 from app.services.store.base import Claim, Store, Update
-from app.services.tracker.base import Tracker
+from app.services.tracker.base import Tracker, summary_line
 
 
 class Desk(Runner):
@@ -76,21 +77,23 @@ class Desk(Runner):
         return tuple(TicketHit(key=each.key, summary=each.summary, url=each.url) for each in known)
 
     async def ticket(self, key: str) -> TicketDetails:
-        if self._tracker.configured:
+        if not self._tracker.configured:
+            return TicketDetails(ticket=await self._store.ticket(key))
+        try:
+            return await self._tracker.show(key)
+        except (NotFound, WorkFailed) as error:
+            # What is known here is worth more than nothing while the tracker is away, or has lost the ticket.
             try:
-                return await self._tracker.show(key)
-            except (NotFound, WorkFailed):
-                # What is known here is worth more than nothing while the tracker is away, or has lost the ticket.
                 return TicketDetails(ticket=await self._store.ticket(key))
-        return TicketDetails(ticket=await self._store.ticket(key))
+            except NotFound:
+                raise error from None
 
     async def create_ticket(self, place: str, summary: str, description: str) -> Ticket:
-        if not summary.strip():
-            raise InvalidInput("summary", "must not be empty")
         if self._tracker.configured:
             ticket = await self._tracker.create(place, summary, description)
         else:
-            ticket = Ticket(key=await self._free_key(place), summary=summary.strip(), description=description.strip())
+            line = summary_line(summary)
+            ticket = Ticket(key=await self._free_key(place), summary=line, description=description.strip())
         await self._store.keep_ticket(ticket)
         return ticket
 
@@ -109,13 +112,9 @@ class Desk(Runner):
         return await self._repositories.of(repository).branches()
 
     async def suggested(self, key: str) -> tuple[RepositoryChoice, ...]:
-        project = f"{key.rpartition('-')[0]}-"
-        alike = await self._store.conversations(ConversationFilter(words=project, limit=20))
-        own_first = sorted(alike, key=lambda each: each.ticket.key != key)
         known = set(self._repositories.names)
-        for conversation in own_first:
-            chosen = conversation.request.repositories
-            if chosen and conversation.ticket.key.startswith(project) and {each.name for each in chosen} <= known:
+        for chosen in await self._chosen_before(key):
+            if {each.name for each in chosen} <= known:
                 return chosen
         return self.repositories()[:1]
 
@@ -142,6 +141,8 @@ class Desk(Runner):
 
     async def send(self, key: str, request: Request, *, message_id: str) -> Receipt:
         check_request(request, repositories=self._repositories.names, models=self._models)
+        if request.model is None and request.by is not None:
+            request = request.model_copy(update={"model": await self._chosen_model(request.by)})
         claim = Claim(ticket=await self._known(key), request=request, trigger=Trigger.MESSAGE, options=self._options)
         return self._taken(await self._store.send(claim, self._enqueue, message_id=message_id))
 
@@ -154,11 +155,18 @@ class Desk(Runner):
             await self._cancel(stopped)
 
     async def answer(self, key: str, question_id: str, answer: Answer) -> Receipt:
+        check_answer(answer)
         return await self._store.answer(key, question_id, answer, self._enqueue)
 
     async def open_pull_requests(self, key: str, *, by: str, repositories: Sequence[str] = ()) -> Receipt:
         last = (await self._store.conversation(key)).request
-        chosen = tuple(each for each in last.repositories if not repositories or each.name in repositories)
+        changes = await self._store.changes(key)
+        choices = {each.repository: RepositoryChoice(name=each.repository, base=each.base) for each in changes}
+        choices |= {each.name: each for each in last.repositories}
+        if unknown := [name for name in repositories if name not in choices]:
+            raise InvalidInput("repo", f"{unknown[0]} is no repository of this conversation")
+        names = repositories or [each.repository for each in changes if each.files or each.unpublished]
+        chosen = tuple(choices[name] for name in names)
         request = Request(mode=RunMode.PUBLISH, by=by, model=last.model, repositories=chosen)
         return await self.send(key, request, message_id=str(uuid.uuid4()))
 
@@ -168,8 +176,7 @@ class Desk(Runner):
         await self._store.prefer_model(person, model)
 
     async def preferred_model(self, person: str) -> str:
-        preferred = await self._store.preferred_model(person)
-        return preferred if preferred in self._models else next(iter(self._models))
+        return await self._chosen_model(person) or next(iter(self._models))
 
     @property
     def models(self) -> dict[str, str]:
@@ -200,8 +207,35 @@ class Desk(Runner):
             raise Conflict(f"Run {run_id} is {run.status}; only one that ended without a pull request can be retried.")
         job = await self._store.job(run_id)
         request = retried(run, job.request, by=by)
-        claim = Claim(ticket=job.ticket, request=request, trigger=run.trigger, options=job.options)
+        claim = Claim(
+            ticket=job.ticket,
+            request=request,
+            trigger=run.trigger,
+            options=job.options,
+            answering=await self._answered(job),
+        )
         return self._taken(await self._store.claim(claim, self._enqueue))
+
+    async def _answered(self, job: Job) -> str | None:
+        """What the run went on from and its retry goes on from, unless it had come to another question since."""
+        decisions = await self._store.decisions(job.ticket.key)
+        if job.decision is None or any(each.run_id == job.run_id and each.answer is None for each in decisions):
+            return None
+        return job.decision.question.id
+
+    async def _chosen_before(self, key: str) -> list[tuple[RepositoryChoice, ...]]:
+        """What the conversation chose, if there is one; else what others of the project did, the newest first."""
+        try:
+            return [(await self._store.conversation(key)).request.repositories or self.repositories()[:1]]
+        except NotFound:
+            project = f"{key.rpartition('-')[0]}-"
+        alike = await self._store.conversations(ConversationFilter(words=project, limit=20))
+        chosen = (each.request.repositories for each in alike if each.ticket.key.startswith(project))
+        return [each for each in chosen if each]
+
+    async def _chosen_model(self, person: str) -> str | None:
+        preferred = await self._store.preferred_model(person)
+        return preferred if preferred in self._models else None
 
     async def _known(self, key: str) -> Ticket:
         try:

@@ -41,7 +41,9 @@ by raising."""
 
 
 class Claim(Model):
-    """A ticket that somebody wants worked on. `deliveries` are names of the request: the same one is never taken twice.
+    """A ticket that somebody wants worked on. `answering` is an answered question that the run goes on from.
+
+    `deliveries` are names of the request: the same one is never taken twice.
 
     Beside each name is the time since which it counts, None for ever. A name that counts for a time only is no proof of
     the same request, so it does not count once the run that took it has failed: somebody tries again.
@@ -51,6 +53,7 @@ class Claim(Model):
     request: Request = Request()
     trigger: Trigger
     options: PipelineOptions
+    answering: str | None = None
     deliveries: tuple[tuple[str, datetime | None], ...] = ()
 
     def refused_as_delivered(self, run_id: str) -> Receipt:

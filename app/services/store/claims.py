@@ -24,7 +24,8 @@ def take(connection: sa.Connection, claim: Claim, enqueue: Enqueue) -> Receipt:
             rows.append(connection, active, EventKind.TICKET_UPDATED, {"summary": claim.ticket.summary})
         _keep_deliveries(connection, claim, active)
         return claim.refused_as_active(active)
-    run_id = begin(connection, claim.ticket.key, claim.request, claim.trigger, claim.options, enqueue)
+    key, answering = claim.ticket.key, claim.answering
+    run_id = begin(connection, key, claim.request, claim.trigger, claim.options, enqueue, answering=answering)
     _keep_deliveries(connection, claim, run_id)
     return Receipt(status="accepted", ticket=claim.ticket.key, run_id=run_id)
 

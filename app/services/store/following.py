@@ -13,7 +13,9 @@ from app.services.store.signals import Follower, Signals
 _LOOK_AGAIN_S = 1.0
 """Another process may write too; its writes wake nobody here."""
 
-_SAY_SOMETHING_S = 15.0
+_SAY_SOMETHING_S = 13.0
+"""Less than the promised 15 by more than one look."""
+
 _WRITING_EVERY_S = 0.12
 _PAGE = 200
 

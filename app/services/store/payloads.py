@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-# Postgres takes no NUL. Half of a surrogate pair is what is left of an emoji that somebody cut in two; no encoding takes
-# it, so that one would break every answer that has it.
+# Postgres takes no NUL. Half of a surrogate pair is what is left of an emoji that a program cut in two; UTF-8 has no
+# place for it, so that one would break every answer that shows it.
 _UNFIT = re.compile("[\x00\ud800-\udfff]")
 
 

@@ -101,7 +101,7 @@ class JiraTracker(Tracker):
         except NotFound as error:
             raise WorkFailed(f"There is no Jira at {self._site}. Check JIRA_SITE_URL and JIRA_CLOUD_ID.") from error
         projects = await self.projects()
-        return f"{self._site} knows {user.display_name}, who can create tickets in {len(projects)} projects"
+        return f"{self._site} knows {user.display_name}, who can create tickets in {len(projects)} of its projects"
 
     async def _by_key(self, key: str) -> tuple[jira.Hit, ...]:
         if not is_ticket_key(key):

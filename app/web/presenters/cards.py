@@ -28,11 +28,14 @@ class Spoken:
 
 @dataclass(frozen=True, kw_only=True)
 class Decided:
-    """What people decided, in one line, and when; `good` when the work may go on as proposed."""
+    """What people decided, in one line, who and when; `good` when the work may go on as proposed.
+
+    Nobody and never, where the words say that it was left open.
+    """
 
     words: str
-    by: str
-    at: datetime
+    by: str = ""
+    at: datetime | None = None
     good: bool = False
     text: str = ""
 

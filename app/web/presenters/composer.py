@@ -1,7 +1,7 @@
 """The box in which people write: a new run's, and a conversation's."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.models import RepositoryChoice, Request, RunMode, Ticket
 from app.web.presenters.wording import MODE_ICONS, MODES, model_name, short_name
@@ -39,9 +39,13 @@ class RepositoryOption:
 
 @dataclass(frozen=True, kw_only=True)
 class Composer:
-    """The box with what is chosen in it. `ticket` is set where it is given; `fixed` when it cannot be changed."""
+    """The box with what is chosen in it. `ticket` is set where it is given; `fixed` when it cannot be changed.
+
+    `message_id` names what will be sent, so that it is taken once however often it arrives.
+    """
 
     action: str
+    message_id: str
     modes: tuple[Choice, ...]
     models: tuple[Choice, ...]
     auto_pr: bool
@@ -69,6 +73,7 @@ def new_run_composer(
     repositories: Sequence[RepositoryChoice],
     models: Mapping[str, str],
     request: Request,
+    message_id: str,
     ticket: Ticket | None = None,
     fixed: bool = False,
 ) -> Composer:
@@ -80,24 +85,16 @@ def new_run_composer(
         for name, base in known.items()
     )
     draft = f"new:{ticket.key}" if ticket else "new"
-    return _composer("/code-runs", request, models, draft, repositories=options, ticket=ticket, fixed=fixed)
+    box = _composer("/code-runs", request, models, draft, message_id)
+    return replace(box, repositories=options, ticket=ticket, fixed=fixed)
 
 
-def message_composer(key: str, *, models: Mapping[str, str], request: Request) -> Composer:
-    """The box of a conversation; `request` has the mode and the model of its last turn, and no text."""
-    return _composer(f"/code-runs/{key}/messages", request, models, f"say:{key}")
+def message_composer(key: str, *, models: Mapping[str, str], request: Request, message_id: str) -> Composer:
+    """The box of a conversation; `request` has the mode and the model of its last turn, or what was typed."""
+    return _composer(f"/code-runs/{key}/messages", request, models, f"say:{key}", message_id)
 
 
-def _composer(
-    action: str,
-    request: Request,
-    models: Mapping[str, str],
-    draft: str,
-    *,
-    repositories: tuple[RepositoryOption, ...] = (),
-    ticket: Ticket | None = None,
-    fixed: bool = False,
-) -> Composer:
+def _composer(action: str, request: Request, models: Mapping[str, str], draft: str, message_id: str) -> Composer:
     mode = request.mode if request.mode in _MODES else RunMode.EDITS
     names = dict(models)
     if request.model:
@@ -105,12 +102,10 @@ def _composer(
     model = request.model or next(iter(names), None)
     return Composer(
         action=action,
+        message_id=message_id,
         modes=tuple(Choice(each, MODES[each], each is mode, hint, MODE_ICONS[each]) for each, hint in _MODES.items()),
         models=tuple(Choice(id_, name, id_ == model) for id_, name in names.items()),
         auto_pr=request.auto_pr,
         text=request.text,
         draft=draft,
-        repositories=repositories,
-        ticket=ticket,
-        fixed=fixed,
     )

@@ -79,6 +79,7 @@ def conversation_page(
     thread: Thread,
     models: Mapping[str, str],
     changes: Sequence[RepositoryChanges],
+    message_id: str,
     before: int | None = None,
     decisions: Sequence[Decision] = (),
     runs: Sequence[Run] = (),
@@ -87,9 +88,12 @@ def conversation_page(
     errors: Sequence[str] = (),
 ) -> ConversationPage:
     """A conversation's page. `before` is the first event of the thread, where others come before it; `runs` are newest
-    first. Takes its time for the changes: call it in a thread.
+    first. After `errors` the box has the text of the conversation's request, which is what was typed.
+
+    Takes its time for the changes: call it in a thread.
     """
     key = conversation.ticket.key
+    request = conversation.request if errors else conversation.request.model_copy(update={"text": ""})
     pieces = parts(conversation, models=models, changes=changes, options=options)
     return ConversationPage(
         key=key,
@@ -103,7 +107,7 @@ def conversation_page(
         changes=changes_fragment(key, changes, conversation.run.mode),
         plans=tuple(reversed([plan for each in decisions if (plan := _plan(key, each)) is not None])),
         details=_details(conversation, runs, models),
-        composer=message_composer(key, models=models, request=conversation.request),
+        composer=message_composer(key, models=models, request=request, message_id=message_id),
         errors=tuple(errors),
     )
 

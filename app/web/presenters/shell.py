@@ -1,10 +1,11 @@
 """What is around every page: who is here, and the list of conversations."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from app.models import Conversation, RunStatus, StageStatus
+from app.web.presenters.composer import Choice
 from app.web.presenters.conversation import Status, status_of
 from app.web.presenters.fragments import Fragment
 from app.web.presenters.wording import MODES, STAGES, money
@@ -35,7 +36,10 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class Shell:
-    """The frame of a page. `live` is the address of its stream and `after` the last event that the page has seen."""
+    """The frame of a page. `live` is the address of its stream and `after` the last event that the page has seen.
+
+    `models` are those that the person may prefer.
+    """
 
     person: str | None
     runs: Fragment
@@ -44,6 +48,7 @@ class Shell:
     after: int = 0
     by_code: bool = False
     words: str = ""
+    models: tuple[Choice, ...] = ()
 
 
 _NEEDS = frozenset({RunStatus.NEEDS_INPUT, RunStatus.FAILED})
@@ -59,8 +64,13 @@ def shell(
     after: int = 0,
     by_code: bool = False,
     words: str = "",
+    models: Mapping[str, str] | None = None,
+    model: str | None = None,
 ) -> Shell:
-    """The frame around a page. `by_code` people can sign out; `words` are what the list was searched for."""
+    """The frame around a page. `by_code` people can sign out; `words` are what the list was searched for.
+
+    `models` are offered as the person's own choice, which is `model` so far.
+    """
     return Shell(
         person=person,
         runs=side_list(conversations, current),
@@ -69,6 +79,7 @@ def shell(
         after=after,
         by_code=by_code,
         words=words,
+        models=tuple(Choice(id_, name, id_ == model) for id_, name in (models or {}).items()),
     )
 
 

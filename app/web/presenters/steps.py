@@ -77,6 +77,9 @@ _UNSEEN = frozenset(
 )
 """Tools whose effect the page shows by itself: the todo list, questions and plans."""
 
+_INSIDE = re.compile(
+    r"(?:/repositories/[^/]+--(?P<repository>[^/]+))?/worktrees/(?P<branch>[^/]+/[^/]+)/(?P<path>.+)", re.DOTALL
+)
 _EXIT = re.compile(r"Exit code (\d+)")
 
 
@@ -142,9 +145,10 @@ def input_of(event: Event) -> Mapping[str, Any]:
 
 
 def shown_path(key: str, path: str) -> str:
-    """A file's path from the root of its worktree, where it is in one of the ticket's."""
-    inside = f"/{branch_of(key)}/" if is_ticket_key(key) else ""
-    return path.partition(inside)[2] if inside and inside in path else path
+    """A file's path from the root of its worktree, below the repository's name where it is not the default one."""
+    if not is_ticket_key(key) or (found := _INSIDE.search(path)) is None or found["branch"] != branch_of(key):
+        return path
+    return "/".join(filter(None, [found["repository"], found["path"]]))
 
 
 def edits_of(given: Mapping[str, Any]) -> list[tuple[str, str]]:

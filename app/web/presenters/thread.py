@@ -80,8 +80,10 @@ class Thread:
         return Fragment(id="writing", template="thread/writing.html", view=text or "")
 
     def settle(self) -> None:
-        """Say that nothing here is under way: later events are in a thread of their own."""
+        """Say that nothing here is under way or to be done: later events are in a thread of their own."""
         self._bench.settle()
+        self._leave_questions("Decided later")
+        self._leave_failures()
         self._sheet.sent()
 
     # Turns
@@ -96,7 +98,7 @@ class Thread:
             self._sheet.put(told.ends)
         if told.is_over:
             self._bench.settle()
-            self._leave_questions(event)
+            self._leave_questions("Not answered")
             self._show_todo(())
         if told.words:
             self._notice(event, told.words, icon="check")
@@ -112,11 +114,7 @@ class Thread:
     def _begin_turn(self, header: Fragment) -> None:
         self._stop_speaking()
         self._sheet.put(header)
-        for id_ in self._failures:
-            failed = self._sheet.get(id_)
-            if failed is not None and isinstance(failed.view, cards.FailureCard):
-                self._sheet.put(replace(failed, view=replace(failed.view, action=None)))
-        self._failures.clear()
+        self._leave_failures()
 
     def _turn_ended(self, _event: Event) -> None:
         self._bench.end()
@@ -172,10 +170,17 @@ class Thread:
         if question is None:
             self._notice(event, f"{decided.by}: {decided.words}", icon="check")
 
-    def _leave_questions(self, event: Event) -> None:
+    def _leave_questions(self, words: str) -> None:
         for id_, _ in self._questions.values():
-            self._close(id_, cards.Decided(words="Not answered", by="", at=event.at), None)
+            self._close(id_, cards.Decided(words=words), None)
         self._questions.clear()
+
+    def _leave_failures(self) -> None:
+        for id_ in self._failures:
+            failed = self._sheet.get(id_)
+            if failed is not None and isinstance(failed.view, cards.FailureCard):
+                self._sheet.put(replace(failed, view=replace(failed.view, action=None)))
+        self._failures.clear()
 
     def _close(self, id_: str, decided: cards.Decided, answer: Answer | None) -> None:
         card = self._sheet.get(id_)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from app.models import RunMode, RunStatus, StageName, Trigger
+from app.models import RunMode, RunStatus, StageName
 
 MODES = {
     RunMode.IMPLEMENT: "Implement",
@@ -47,7 +47,6 @@ STAGES = {
     StageName.TESTS: "Tests",
     StageName.PUBLISH: "PR",
 }
-SENDERS = {Trigger.WEBHOOK: "the tracker", Trigger.COMMAND: "the command line", Trigger.MESSAGE: "the pages"}
 
 _MINUTE = 60
 _HOUR = 3600

@@ -39,7 +39,7 @@ class Workbench:
         if call not in self._calls:
             return
         work, id_ = self._calls.pop(call)
-        step = steps.returned(work.steps[id_], event)
+        step = steps.returned(work.get(id_), event)
         work.ended = max(work.ended, event.at)
         if call in self._agents:
             agent = self._agents[call]
@@ -64,7 +64,7 @@ class Workbench:
         """Say that nothing is under way any more."""
         self.end()
         for work, id_ in self._calls.values():
-            self._show(work, id_, steps.ended(work.steps[id_]))
+            self._show(work, id_, steps.ended(work.get(id_)))
         self._calls.clear()
         for agent in self._agents.values():
             self._end(agent)
@@ -81,7 +81,7 @@ class Workbench:
         self._sheet.put(self._agents[call].fragment())
 
     def _show(self, work: Work, id_: str, step: steps.Step) -> None:
-        work.steps[id_] = step
+        work.put(id_, step)
         if step.kind is not steps.StepKind.AGENT:
             self._sheet.put(Fragment(id=id_, template="thread/step.html", view=step, into=work.inside))
         self._relabel(work)
@@ -92,5 +92,6 @@ class Workbench:
             self._relabel(work)
 
     def _relabel(self, work: Work) -> None:
-        self._sheet.keep(work.fragment())
-        self._sheet.send(work.label())
+        label = work.label()
+        self._sheet.keep(work.fragment(label))
+        self._sheet.send(label)

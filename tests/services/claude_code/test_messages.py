@@ -113,6 +113,18 @@ def test_a_result_without_content_is_told_as_empty() -> None:
     assert payload["content"] == ""
 
 
+@pytest.mark.parametrize("tool", ["AskUserQuestion", "ExitPlanMode"])
+def test_questions_to_people_and_their_answers_are_not_told(tool: str) -> None:
+    assert told(said(ToolUseBlock("q1", tool, {})), returned("q1", "They chose A.")) == []
+
+
+def test_the_answer_to_a_question_of_an_earlier_process_is_not_told() -> None:
+    narrator = Narrator(role="author")
+    narrator.expect_answer("q1")
+    assert list(narrator.events(returned("q1", "They chose A."))) == []
+    assert list(narrator.events(returned("t1", "written"))) != []
+
+
 # The todo list
 
 

@@ -12,7 +12,7 @@ from app.services.claude_code.base import Permission, SessionRef
 from app.services.claude_code.client import ClaudeCodeClient
 from tests.fakes.messages_api import MessagesApi
 from tests.fakes.scripts import Reply, ToolUse, agent, ask_people, bash, conversation, edit_file, read_file, write_file
-from tests.services.claude_code.conftest import Told, prompt, session, without_marks
+from tests.services.claude_code.conftest import Told, children_in, prompt, session, without_marks
 
 READ, PLAN, EDIT, ALONE = Permission.READ, Permission.PLAN, Permission.EDIT, Permission.ALONE
 
@@ -85,6 +85,7 @@ async def test_modes_and_models_switched_in_mid_conversation_loosen_nothing_and_
         chosen = "claude-opus-4-8" if name == "six" else None
         await claude.run_turn(author, prompt(name), told, permission=permission, model=chosen)
 
+    assert len(children_in(worktree)) == 1
     assert {path.stem for path in worktree.iterdir()} == {"one", "five", "six"}
     bodies = [request.json for request in model.requests]
     assert [body["model"] for body in bodies] == ["claude-sonnet-4-6"] * 10 + ["claude-opus-4-8"] * 2

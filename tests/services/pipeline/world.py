@@ -1,11 +1,28 @@
 """A world of stand-ins for the real runner and the real pipeline."""
 
 import asyncio
+import itertools
 from collections.abc import Mapping
 from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
-from app.models import Event, EventKind, PipelineOptions, Receipt, Run, Ticket, Trigger
+from app.domain.run_state import has_ended
+from app.models import (
+    Conversation,
+    Event,
+    EventKind,
+    PipelineOptions,
+    Receipt,
+    RepositoryChoice,
+    Request,
+    Run,
+    RunFilter,
+    RunMode,
+    RunStatus,
+    Ticket,
+    Trigger,
+)
 from app.results import Turn
 from app.services.checks.mock_client import MockChecks
 from app.services.claude_code.base import Emit, Permission, Prompt, Reply, SessionRef
@@ -18,6 +35,7 @@ from app.services.pipeline.client import LocalPipeline
 from app.services.runner import Delivery
 from app.services.runner.client import TicketRunner
 from app.services.store.mock_client import MockStore
+from app.services.tracker.base import Tracker
 from app.services.tracker.null_client import NoTracker
 
 BRANCH = "ticket/proj-1"
@@ -45,6 +63,16 @@ IMPLEMENT, AGAIN, REVIEW, FIX_REVIEW, FIX_SETUP, FIX_LINT, FIX_TESTS, RESOLVE = 
 )
 """What the prompts of the turns hold."""
 
+ASKED, PLANNED, EDITED, APPROVED, REVISED, ANSWERED = (
+    "Mode of this turn: ask",
+    "Mode of this turn: plan",
+    "Mode of this turn: edits. Change",
+    "The plan was approved",
+    "People want the plan changed",
+    "People answered what you had asked",
+)
+"""What the prompts of people's turns hold; those of a turn that goes on with an answer hold both."""
+
 ISSUES = Answer(text="HAS_ISSUES: true\nFINDINGS:\n- theme.txt:1: no default\n")
 
 Play = Answer | Exception
@@ -62,6 +90,7 @@ class ScriptedClaude(MockClaudeCode):
         self.sessions: list[str] = []
         self.prompt_ids: list[str] = []
         self.permissions: list[Permission] = []
+        self.replies: list[Reply] = []
 
     async def run_turn(
         self,
@@ -73,6 +102,8 @@ class ScriptedClaude(MockClaudeCode):
         model: str | None = None,
     ) -> Turn:
         prompt = ask if isinstance(ask, Prompt) else ask.prompt
+        if isinstance(ask, Reply):
+            self.replies.append(ask)
         self.sessions.append(session.id)
         self.prompt_ids.append(prompt.id)
         self.permissions.append(permission)
@@ -108,12 +139,13 @@ class World:
         self.forge = OfflineForge()
         self.github = MockGitHub(root, FILES, forge=self.forge)
         self.others: tuple[MockGitHub, ...] = ()
-        self.tracker = NoTracker()
+        self.tracker: Tracker = NoTracker()
         self.checks = MockChecks()
         self.langfuse = MockLangfuse()
         self.journal = Journal()
         self.options = ALL_GATES
         self._runner: TicketRunner | None = None
+        self._message_ids = map("message-{}".format, itertools.count(1))
 
     @property
     def runner(self) -> TicketRunner:
@@ -139,7 +171,7 @@ class World:
         self._runner = TicketRunner(
             hands=hands,
             engine=engine,
-            pipeline=LocalPipeline(hands=hands),
+            pipeline=LocalPipeline(hands=hands, look_after_s=0),
             tracker=self.tracker,
             options=self.options,
             models=MODELS,
@@ -167,6 +199,66 @@ class World:
         assert receipt.run_id is not None
         return await self.ended(receipt.run_id)
 
+    async def say(self, text: str = "", *, mode: RunMode = RunMode.EDITS, by: str = "Ada", **asked: Any) -> Receipt:
+        """What a person does; the ticket and the service are there from the first message on."""
+        if self._runner is None:
+            await self.start()
+        await self.store.keep_ticket(TICKET)
+        request = Request(mode=mode, text=text, by=by, **asked)
+        return await self.runner.send(TICKET.key, request, message_id=next(self._message_ids))
+
+    async def turn(self, text: str = "", *, mode: RunMode = RunMode.EDITS, by: str = "Ada", **asked: Any) -> Run:
+        """A person's turn, up to its end or to a question."""
+        receipt = await self.say(text, mode=mode, by=by, **asked)
+        assert receipt.status == "accepted", receipt
+        return await self.settled(receipt)
+
+    async def settled(self, receipt: Receipt) -> Run:
+        """The run once it has ended, or waits for people."""
+        assert receipt.run_id is not None
+        async with asyncio.timeout(LIMIT_S):
+            while not has_settled(run := await self.store.run(receipt.run_id)):
+                await asyncio.sleep(0)
+        return run
+
+    async def begun(self) -> None:
+        """The turn that is held has begun."""
+        async with asyncio.timeout(LIMIT_S):
+            await self.claude.begun.wait()
+
+    async def conversation(self) -> Conversation:
+        """That of the ticket."""
+        return await self.store.conversation(TICKET.key)
+
+    async def newest(self) -> Run:
+        """The newest run of the ticket, ended or waiting."""
+        run = (await self.conversation()).run
+        return await self.settled(Receipt(status="accepted", run_id=run.id))
+
+    async def quiet(self) -> None:
+        """Nobody works, and nothing that could be worked on waits."""
+        async with asyncio.timeout(LIMIT_S):
+            while self.journal.unfinished:  # noqa: ASYNC110 - the journal tells nobody
+                await asyncio.sleep(0)
+
+    async def runs(self) -> list[Run]:
+        """Those of the ticket, oldest first."""
+        return list(reversed((await self.store.runs(RunFilter(ticket=TICKET.key))).runs))
+
+    def add_repository(self, name: str, *, kind: type[MockGitHub] = MockGitHub) -> MockGitHub:
+        """One more that can be chosen, with the same files."""
+        made = kind(self.root / name, FILES, name=name, forge=self.forge)
+        self.others = (*self.others, made)
+        return made
+
+    def choices(self) -> tuple[RepositoryChoice, ...]:
+        """All repositories, to be worked on together."""
+        return tuple(RepositoryChoice(name=each.name, base="main") for each in (self.github, *self.others))
+
+    def worktree_of(self, github: MockGitHub) -> Path:
+        """Where the ticket is worked on in one of them."""
+        return self.worktree if github is self.github else self.root / github.name / "worktrees" / BRANCH
+
     async def ended(self, run_id: str) -> Run:
         """The run once it has ended."""
         async with asyncio.timeout(LIMIT_S), aclosing(self.store.follow(run_id)) as events:  # type: ignore[type-var]
@@ -178,6 +270,11 @@ class World:
         """Events of the run, of one kind or all."""
         events = await self.store.events(run_id, limit=10_000)
         return [event for event in events if kind in {None, event.kind}]
+
+
+def has_settled(run: Run) -> bool:
+    """Nothing more happens in the run unless people say something."""
+    return has_ended(run.status) or run.status is RunStatus.NEEDS_INPUT
 
 
 def stages_of(run: Run) -> dict[str, str]:

@@ -49,7 +49,7 @@ async def test_a_token_with_scopes_is_taken_to_the_gateway_and_pages_stay_the_si
 
 
 async def test_the_check_names_account_and_projects(api: JiraApi, tracker: JiraTracker) -> None:
-    assert await tracker.check() == f"{api.url} knows Auto Code, who can create tickets in 1 projects"
+    assert await tracker.check() == f"{api.url} knows Auto Code, who can create tickets in 1 of its projects"
 
 
 async def test_the_check_of_an_address_without_jira_says_so(api: JiraApi) -> None:
@@ -161,6 +161,13 @@ async def test_the_first_plain_kind_that_needs_no_more_is_created(api: JiraApi, 
     short = await tracker.create("PROJ", "Export users", "")
     assert (await tracker.show(described.key)).kind == "Task"
     assert (await tracker.show(short.key)).kind == "Note"
+
+
+async def test_a_field_that_jira_fills_in_is_not_needed(api: JiraApi, tracker: JiraTracker) -> None:
+    api.add_project(
+        "PROJ", "Widgets", IssueType("1", "Fix", ("priority",), required=("priority",), defaults=("priority",))
+    )
+    assert (await tracker.show((await tracker.create("PROJ", "Export users", "")).key)).kind == "Fix"
 
 
 async def test_every_kind_that_needs_more_is_named(api: JiraApi, tracker: JiraTracker) -> None:

@@ -1,6 +1,6 @@
 """A person's turn: asked, planned or edited, with questions to people where Claude has them."""
 
-from app.models import RunMode, StageName, StageStatus
+from app.models import RunMode, StageName
 from app.prompts.conversation_prompts import build_message_prompt
 from app.results import Turn
 from app.services.claude_code.base import Permission
@@ -11,8 +11,8 @@ _STAGES = {RunMode.ASK: StageName.ANSWER, RunMode.PLAN: StageName.PLAN, RunMode.
 _PERMISSIONS = {RunMode.ASK: Permission.READ, RunMode.PLAN: Permission.PLAN, RunMode.EDITS: Permission.EDIT}
 
 
-async def converse(bench: Bench) -> tuple[Turn, StageStatus]:
-    """The turn, up to its end or to a question, and how its stage ended."""
+async def converse(bench: Bench) -> Turn:
+    """The turn, up to its end or to a question."""
     context = bench.context
     job = context.job
 
@@ -26,7 +26,5 @@ async def converse(bench: Bench) -> tuple[Turn, StageStatus]:
         turn = await context.persons_turn(f"turn {job.leg}", bench.session, words, _PERMISSIONS[job.mode])
         await bench.acknowledge()
         end.waits = turn.question is not None
-        end.summary = f"{turn.turns} turns, ${turn.cost_usd:.2f}"
-        if not turn.finished:
-            end.status, end.summary = StageStatus.WARNED, f"{end.summary}; cut at the limit of turns"
-        return turn, end.status
+        end.follow(turn)
+        return turn

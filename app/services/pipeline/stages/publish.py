@@ -3,6 +3,7 @@ pushed.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 from app.domain.naming import pull_request_title
@@ -12,6 +13,7 @@ from app.models import EventKind, Model, PullRequest, RunMode, StageName, StageS
 from app.prompts.ticket_prompts import build_conflict_prompt
 from app.results import GateReport, Workspace
 from app.services.pipeline.bench import Bench
+from app.services.pipeline.context import Context
 
 _MOST_MERGES = 3
 """How often people may push in between before the run gives up."""
@@ -26,6 +28,16 @@ class Published(Model):
     failed: Mapping[str, str] = {}
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Proposal:
+    """What the pull request of one repository says. `related` are those of the same change in others."""
+
+    workspace: Workspace
+    summary: str
+    gates: Sequence[GateReport]
+    related: tuple[str, ...] = ()
+
+
 async def publish(
     bench: Bench, workspaces: Sequence[Workspace], *, summary: str, gates: Sequence[GateReport]
 ) -> Published:
@@ -33,56 +45,55 @@ async def publish(
 
     A repository that fails does not keep the others. Raises WorkFailed when all fail.
     """
-    context = bench.context
-    async with context.stage(StageName.PUBLISH) as end:
-        opened: dict[str, PullRequest] = {}
+    async with bench.context.stage(StageName.PUBLISH) as end:
+        proposals: list[_Proposal] = []
+        opened: list[PullRequest] = []
         failed: dict[str, str] = {}
         for workspace in workspaces:
+            own = [gate for gate in gates if gate.repository in (None, workspace.repository)]
             try:
-                opened[workspace.repository] = await _one(bench, workspace, summary=summary, gates=gates)
+                proposal = await _push(bench, _Proposal(workspace=workspace, summary=summary, gates=own))
+                opened.append(await _open(bench, proposal, "pull request"))
             except WorkFailed as error:
                 if len(workspaces) == 1:
                     raise
                 failed[workspace.repository] = error.message
-                told = {"repository": workspace.repository, "message": error.message}
-                once = f"publish failed {workspace.repository} {context.job.leg}"
-                await context.hands.store.append(context.job.run_id, EventKind.PUBLISH_FAILED, told, once=once)
+                await _say_failed(bench.context, workspace.repository, error.message)
+                continue
+            proposals.append(proposal)
+            await bench.context.hands.store.add_pull_request(bench.context.job.run_id, opened[-1])
         if not opened:
-            raise WorkFailed(_all_failed(failed))
-        await _link(bench, workspaces, opened, summary=summary, gates=gates)
-        end.summary = "; ".join(f"{'Opened' if each.created else 'Updated'} {each.url}" for each in opened.values())
+            raise WorkFailed(" ".join(f"{repository}: {message}" for repository, message in failed.items()))
+        await _link(bench, proposals)
+        said = [f"{'Opened' if each.created else 'Updated'} {each.url}" for each in opened]
+        end.summary = "; ".join([*said, *(f"{repository} failed" for repository in failed)])
         if failed or needs_draft(gates):
             end.status = StageStatus.WARNED
-        return Published(opened=tuple(opened.values()), failed=failed)
+        return Published(opened=tuple(opened), failed=failed)
 
 
-async def _one(bench: Bench, workspace: Workspace, *, summary: str, gates: Sequence[GateReport]) -> PullRequest:
-    if await _push(bench, workspace):
-        summary = f"{summary}\n\n{_MERGED}"
-    pull_request = await _open(bench, workspace, "pull request", summary=summary, gates=gates)
-    await bench.context.hands.store.add_pull_request(bench.context.job.run_id, pull_request)
-    return pull_request
-
-
-async def _push(bench: Bench, workspace: Workspace) -> bool:
-    """Commit and push. Whether people pushed in between, and their work was merged in."""
-    steps, github, label = bench.context.steps, bench.github(workspace), bench.label(workspace)
+async def _push(bench: Bench, proposal: _Proposal) -> _Proposal:
+    """Commit and push. Where people pushed in between, their work is merged in, and the proposal says so."""
+    steps, workspace = bench.context.steps, proposal.workspace
+    github, label = bench.github(workspace), bench.label(workspace)
     message = pull_request_title(bench.context.job.ticket)
+    pushed = proposal
     for attempt in range(_MOST_MERGES):
         commit = await steps.run(f"commit{label} {attempt}", partial(github.commit, workspace, message), str | None)
         if commit is None:
-            return attempt > 0  # what there is, is published
-        if await steps.run(f"push{label} {attempt}", partial(_pushed, bench, workspace, commit), bool):
-            return attempt > 0
+            return pushed  # what there is, is published
+        if await steps.run(f"push{label} {attempt}", partial(_is_pushed, bench, workspace, commit), bool):
+            return pushed
         again = partial(github.prepare, workspace.branch, base=workspace.base)
         workspace = await steps.run(f"merge{label} {attempt}", again, Workspace)
+        pushed = replace(proposal, summary=f"{proposal.summary}\n\n{_MERGED}")
         if workspace.conflicts:
             words = partial(_conflict_prompt, workspace, label)
             await bench.context.author_turn(f"resolve{label} {attempt}", bench.session, words)
     raise WorkFailed(f"People pushed to {workspace.branch} {_MOST_MERGES} times in between. Retry the run.")
 
 
-async def _pushed(bench: Bench, workspace: Workspace, commit: str) -> bool:
+async def _is_pushed(bench: Bench, workspace: Workspace, commit: str) -> bool:
     try:
         await bench.github(workspace).push(workspace, commit)
     except BranchMoved:
@@ -94,50 +105,42 @@ async def _conflict_prompt(workspace: Workspace, label: str) -> str:
     return build_conflict_prompt(workspace.conflicts, where=f" in{label}" if label else "")
 
 
-async def _open(
-    bench: Bench,
-    workspace: Workspace,
-    step: str,
-    *,
-    summary: str,
-    gates: Sequence[GateReport],
-    related: Sequence[str] = (),
-) -> PullRequest:
-    context = bench.context
-    own = [gate for gate in gates if gate.repository in (None, workspace.repository)]
+async def _open(bench: Bench, proposal: _Proposal, step: str) -> PullRequest:
+    context, workspace, gates = bench.context, proposal.workspace, proposal.gates
 
     async def body() -> PullRequest:
-        run = await context.hands.store.run(context.job.run_id)
-        return await bench.github(workspace).open_pull_request(
-            workspace,
-            title=pull_request_title(context.job.ticket),
-            body=pull_request_body(context.job.ticket, run, summary=summary, gates=own, related=related),
-            draft=context.job.mode is not RunMode.IMPLEMENT or needs_draft(own),
-        )
+        ticket, run = context.job.ticket, await context.hands.store.run(context.job.run_id)
+        said = pull_request_body(ticket, run, summary=proposal.summary, gates=gates, related=proposal.related)
+        draft = context.job.mode is not RunMode.IMPLEMENT or needs_draft(gates)
+        title = pull_request_title(ticket)
+        return await bench.github(workspace).open_pull_request(workspace, title=title, body=said, draft=draft)
 
     return await context.steps.run(f"{step}{bench.label(workspace)}", body, PullRequest)
 
 
-async def _link(
-    bench: Bench,
-    workspaces: Sequence[Workspace],
-    opened: dict[str, PullRequest],
-    *,
-    summary: str,
-    gates: Sequence[GateReport],
-) -> None:
+async def _link(bench: Bench, proposals: Sequence[_Proposal]) -> None:
     """Let each pull request name the others of the same change: only now are all of them known."""
     context = bench.context
-    known = (await context.hands.store.conversation(context.job.ticket.key)).pull_requests
-    urls = {each.repository: each.url for each in (*known, *opened.values())}
-    for workspace in workspaces:
-        others = [url for name, url in urls.items() if name != workspace.repository]
-        if workspace.repository in opened and others:
-            try:
-                await _open(bench, workspace, "link", summary=summary, gates=gates, related=others)
-            except WorkFailed as error:
-                await context.emit(EventKind.NOTICE, {"text": f"The pull requests are not linked: {error.message}"})
+    if len({*context.job.published, *(each.workspace.repository for each in proposals)}) == 1:
+        return
+
+    async def known() -> dict[str, str]:
+        conversation = await context.hands.store.conversation(context.job.ticket.key)
+        return {each.repository: each.url for each in conversation.pull_requests}
+
+    urls = await context.steps.run("related", known, dict[str, str])
+    for proposal in proposals:
+        name = proposal.workspace.repository
+        related = tuple(url for repository, url in urls.items() if repository != name)
+        try:
+            await _open(bench, replace(proposal, related=related), "link")
+        except WorkFailed as error:
+            told = {"text": f"The pull request of {name} does not name the others: {error.message}"}
+            await context.hands.store.append(context.job.run_id, EventKind.NOTICE, told, once=f"not linked {name}")
 
 
-def _all_failed(failed: dict[str, str]) -> str:
-    return " ".join(f"{repository}: {message}" for repository, message in failed.items())
+async def _say_failed(context: Context, repository: str, message: str) -> None:
+    told = {"repository": repository, "message": message}
+    await context.hands.store.append(
+        context.job.run_id, EventKind.PUBLISH_FAILED, told, once=f"publish failed {repository} {context.job.leg}"
+    )

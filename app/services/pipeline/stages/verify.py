@@ -77,7 +77,9 @@ async def _commands(bench: Bench, workspace: Workspace) -> Commands:
     try:
         return parse(text or "").front
     except InvalidInput as error:
-        await bench.context.emit(EventKind.NOTICE, {"text": f"WORKFLOW.md is not used: {error.message}"})
+        context, told = bench.context, {"text": f"WORKFLOW.md is not used: {error.message}"}
+        once = f"commands {workspace.repository}"
+        await context.hands.store.append(context.job.run_id, EventKind.NOTICE, told, once=once)
         return Commands()
 
 
@@ -148,6 +150,16 @@ class _Gates:
         name = f"fix {gate.name}{label} {gate.fixes}"
         gate.spent.append(await self._context.author_turn(name, self._bench.session, words))
         gate.is_unchecked = True
+        await self._admit(f"changes after {name}")
+
+    async def _admit(self, name: str) -> None:
+        """A fix may reach into a repository without a change so far, which gets gates of its own then."""
+        gated = {gate.workspace.repository for gate in self._gates}
+        if len(gated) == len(self._bench.workspaces):
+            return
+        for workspace in self._bench.to_publish(await self._bench.take_stock(name)):
+            if workspace.repository not in gated:
+                self._gates += await _gates(self._bench, workspace)
 
     async def _end_visit(self, gate: _Gate) -> None:
         """A stage is as good as its worst repository, and says what was found there."""

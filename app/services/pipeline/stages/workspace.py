@@ -4,18 +4,19 @@ import asyncio
 from pathlib import Path
 
 from app.domain.naming import branch_of
-from app.errors import ConfigurationError, WorkFailed
+from app.errors import ConfigurationError, NotFound, WorkFailed
 from app.models import RepositoryChoice, StageName
 from app.results import Workspace
 from app.services.claude_code.base import SessionRef
 from app.services.pipeline.bench import Bench
-from app.services.pipeline.context import Context
+from app.services.pipeline.context import Context, together
 
 
 async def prepare(context: Context) -> Bench:
     """The worktrees, and the author's session in them."""
     async with context.stage(StageName.WORKSPACE) as end:
         session_id = await context.steps.run("session", lambda: _session_id(context), str)
+        context.session_id = session_id
 
         async def body() -> tuple[Workspace, ...]:
             return await _prepared(context, session_id)
@@ -34,11 +35,14 @@ async def _prepared(context: Context, session_id: str) -> tuple[Workspace, ...]:
         context.warming = asyncio.create_task(context.hands.claude_code.warm(session))
 
     async def one(place: int, choice: RepositoryChoice) -> Workspace:
-        repository = context.hands.repositories.of(choice.name)
         branch = branch_of(context.job.ticket.key)
+        try:
+            repository = context.hands.repositories.of(choice.name)
+        except NotFound as error:  # the settings have changed since it was chosen
+            raise WorkFailed(error.message) from error
         return await repository.prepare(branch, base=choice.base, occupied=occupied if place == 0 else None)
 
-    return tuple(await asyncio.gather(*(one(*each) for each in enumerate(_chosen(context)))))
+    return await together(one(*each) for each in enumerate(_chosen(context)))
 
 
 def _chosen(context: Context) -> tuple[RepositoryChoice, ...]:

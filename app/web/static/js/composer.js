@@ -14,7 +14,14 @@ export function followComposers() {
   document.addEventListener('keydown', inMenu);
   document.addEventListener('input', ({ target }) => target.dataset?.filter && filter(target));
   document.addEventListener('toggle', onMenu, { capture: true });
+  aimAtSearches();
   refreshComposers();
+}
+
+/** A menu that opens puts the focus where `autofocus` is. On a phone the keyboard would then cover the menu. */
+function aimAtSearches() {
+  if (!matchMedia('(hover: hover)').matches) return;
+  for (const search of document.querySelectorAll('.menu input[type=search]')) search.autofocus = true;
 }
 
 /** Bring all composers up to date, and take the ticket that a request has just brought. */
@@ -125,7 +132,7 @@ function removePill(pill) {
   form.querySelector(`[data-add=${repository ? 'repos' : 'ticket'}]`)?.focus(); // the button under the finger is gone
 }
 
-// Branches
+// Menus that open
 
 function onMenu({ target, newState }) {
   if (target.id !== 'm-branch' || newState !== 'open') return;
@@ -135,7 +142,6 @@ function onMenu({ target, newState }) {
   const find = target.querySelector('[data-branch-find]');
   find.value = '';
   find.dispatchEvent(new CustomEvent('branch-menu'));
-  find.focus();
 }
 
 function setBranch(name) {
@@ -154,6 +160,7 @@ function drawModes(form) {
     const input = form.querySelector(`[name="${button.dataset.shows}"]:checked`);
     if (input) button.querySelector('[data-label]').textContent = input.closest('.opt').querySelector('b').textContent;
   }
+  for (const radio of form.querySelectorAll('.menu [type=radio]')) radio.autofocus = radio.checked;
   const mode = form.querySelector('[name=mode]:checked')?.value;
   for (const only of form.querySelectorAll('[data-only-mode]')) {
     only.hidden = only.dataset.onlyMode !== mode;
@@ -186,7 +193,7 @@ function whatIsMissing(form, text) {
   return '';
 }
 
-// Menus
+// Clicks and keys
 
 function onClick(event) {
   const on = (selector) => event.target.closest(selector);

@@ -84,8 +84,8 @@ function focus(element) {
 }
 
 function click(element) {
-  element?.click();
   element?.focus();
+  element?.click(); // last, because a menu takes the focus
   return Boolean(element);
 }
 

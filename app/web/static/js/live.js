@@ -19,6 +19,7 @@ const DEFAULTS = {
 };
 
 const FRAME_LIMIT = 250; // a hidden page gets no animation frames
+const FRAME_EVENTS = 200; // a burst must not hold up the reader's own clicks
 
 /** Follow `url` until it ends. All times are milliseconds. */
 export function connect(url, options = {}) {
@@ -150,8 +151,7 @@ class Live {
   #push(event) {
     if (event.event === '' || event.event === 'message') {
       this.#queue.push(event);
-      this.#late ||= setTimeout(() => this.#flush(), FRAME_LIMIT);
-      this.#frame ||= requestAnimationFrame(() => this.#flush());
+      this.#schedule();
       return;
     }
     this.#flush(); // what came before is applied before
@@ -159,12 +159,17 @@ class Live {
     if (event.event === 'done') this.#end('ended');
   }
 
-  #flush() {
+  #schedule() {
+    this.#late ||= setTimeout(() => this.#flush(FRAME_EVENTS), FRAME_LIMIT);
+    this.#frame ||= requestAnimationFrame(() => this.#flush(FRAME_EVENTS));
+  }
+
+  #flush(most = Infinity) {
     cancelAnimationFrame(this.#frame);
     clearTimeout(this.#late);
     this.#frame = this.#late = 0;
-    const events = this.#queue;
-    this.#queue = [];
+    const events = this.#queue.splice(0, most);
+    if (this.#queue.length) this.#schedule();
     if (events.length) this.#options.apply(events);
   }
 

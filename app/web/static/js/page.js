@@ -84,18 +84,18 @@ function show(fragments) {
     if (words && words !== old?.dataset.say) announce(words);
   }
   const grown = added.map(({ element }) => element).filter((element) => element.closest('#thread'));
-  grown.forEach(foldBefore);
+  foldAbove(grown);
   if (grown.length) write({ id: 'writing', html: '' }); // what was being written has become an item
   refreshComposers();
   mark();
   follow?.grew(grown.length);
 }
 
-/** Finished work above `element` becomes one line, unless the reader has had a hand in it. */
-function foldBefore(element) {
+/** Finished work above what has come becomes one line, unless the reader has had a hand in it. */
+function foldAbove(grown) {
   for (const work of document.querySelectorAll('#thread details[data-fold][open]:not([data-held])')) {
-    const isAbove = work.compareDocumentPosition(element) & Node.DOCUMENT_POSITION_FOLLOWING;
-    if (!isAbove || work.contains(element)) continue;
+    const last = grown.findLast((element) => !work.contains(element));
+    if (!last || !(work.compareDocumentPosition(last) & Node.DOCUMENT_POSITION_FOLLOWING)) continue;
     work.open = false;
     hold(work);
   }
