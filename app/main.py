@@ -1,8 +1,11 @@
 """The service: doors in front of the runner."""
 
+import gc
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import lru_cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from fastapi import FastAPI
@@ -17,6 +20,7 @@ from app.api.rate_limit import make_limiter
 from app.config import Settings, get_settings
 from app.errors import StoreUnavailable
 from app.routes import actions, code_runs, conversation, jira, people, pickers, runs, streams, tickets
+from app.sample import TICKET, sample_runner
 from app.services.runner import Runner, get_runner
 from app.web.assets import Assets
 from app.web.presenters.pages import error_page
@@ -34,13 +38,20 @@ def create_app(settings: Settings | None = None, runner: Runner | None = None) -
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         logger.configure(settings.log_level)
         settings.require_production_ready()
-        app.state.runner = runner or get_runner()
-        await app.state.runner.start()
-        try:
+        async with AsyncExitStack() as opened:
+            opened.push_async_callback(app.state.reception.close)
+            if runner is None and settings.sample_only:
+                directory = opened.enter_context(TemporaryDirectory(prefix="auto-code-", ignore_cleanup_errors=True))
+                app.state.runner = await sample_runner(Path(directory), log_level=settings.log_level)
+                app.state.demo_ticket = TICKET
+            else:
+                app.state.runner = runner or get_runner()
+            await app.state.runner.start()
+            opened.push_async_callback(app.state.runner.stop)
+            # What is there by now stays: to look through it again and again would take milliseconds out of answers.
+            gc.collect()
+            gc.freeze()
             yield
-        finally:
-            await app.state.runner.stop()
-            await app.state.reception.close()
 
     app = FastAPI(title="auto-code", summary="A ticket becomes a reviewed pull request.", lifespan=lifespan)
     app.state.settings = settings

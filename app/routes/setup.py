@@ -7,7 +7,8 @@ from app.web.presenters.home import SetupFact
 
 def setup_facts(settings: Settings, runner: Runner) -> tuple[SetupFact, ...]:
     """What is there and what is missing; nothing once Claude can work on a repository."""
-    repositories, claude = runner.repositories(), settings.offline or settings.claude_credential is not None
+    claude = settings.offline or settings.claude_credential is not None
+    repositories = () if settings.sample_only else runner.repositories()
     if repositories and claude:
         return ()
     token, tracker = settings.offline or settings.gh_token is not None, runner.tracker

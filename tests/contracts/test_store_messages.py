@@ -121,6 +121,14 @@ async def test_a_failure_and_a_stop_hold_the_queue(store: Store, end: Callable[[
     assert (await waiting(store), await store.in_work()) == (["m1"], ())
 
 
+async def test_the_late_end_of_a_stopped_run_leaves_the_queue_held(store: Store) -> None:
+    run_id, engine = await running(store), Engine()
+    await send(store, "m1")
+    await stop(store, run_id)
+    assert not await store.move(run_id, RunStatus.IDLE, enqueue=engine)
+    assert (engine.works, await waiting(store)) == ([], ["m1"])
+
+
 async def test_a_message_after_held_ones_lets_the_first_of_them_go(store: Store) -> None:
     run_id = await running(store)
     await send(store, "m1", "first")
@@ -332,6 +340,15 @@ async def test_a_message_and_a_webhook_at_once_make_one_run(store: Store) -> Non
         claimed, said = await asyncio.gather(store.claim(claim_of(key), queue), send(store, f"m{number}", key=key))
         assert {claimed.status, said.status} in ({"accepted", "queued"}, {"duplicate", "accepted"})
         assert claimed.run_id == said.run_id
+
+
+async def test_a_message_that_comes_with_the_end_of_a_run_is_not_left_behind(store: Store) -> None:
+    for number in range(8):
+        key, engine = f"PROJ-{number}", Engine()
+        run_id = await running(store, claim_of(key))
+        sending = store.send(message_of(key=key), engine, message_id=f"m{number}")
+        await asyncio.gather(store.move(run_id, RunStatus.IDLE, enqueue=engine), sending)
+        assert (len(engine.works), await waiting(store, key)) == (1, [])
 
 
 async def test_a_run_and_people_who_write_at_once_do_not_stand_in_each_others_way(store: Store) -> None:

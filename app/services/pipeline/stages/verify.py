@@ -91,6 +91,7 @@ class _Gates:
         self._context = bench.context
         self._gates = gates
         self._edition = 0
+        self._at: Workspace | None = None
         self._visits: Counter[StageName] = Counter()
 
     async def pass_all(self) -> list[GateReport]:
@@ -107,13 +108,16 @@ class _Gates:
         return [self._report(gate) for gate in self._gates]
 
     def _next(self) -> _Gate | None:
-        for gate in self._gates:
-            stale = gate.passed_edition != self._edition and not (
-                gate.name is StageName.SETUP and gate.passed_edition is not None
-            )
-            if not gate.settled and stale:
-                return gate
-        return None
+        """The first gate that must be run; those of other repositories once this one's are done, not after each fix."""
+        due = [gate for gate in self._gates if self._is_due(gate)]
+        gate = next((gate for gate in due if gate.workspace == self._at), due[0] if due else None)
+        self._at = gate and gate.workspace
+        return gate
+
+    def _is_due(self, gate: _Gate) -> bool:
+        has_passed = gate.passed_edition is not None
+        holds = has_passed if gate.name is StageName.SETUP else gate.passed_edition == self._edition
+        return not gate.settled and not holds
 
     async def _begin_visit(self, gate: _Gate) -> None:
         self._visits[gate.name] += 1
