@@ -63,6 +63,8 @@ class Pages:
             current=current,
             live=live,
             after=after,
+            models=self._runner.models,
+            model=await self._runner.preferred_model(self._person.name),
         )
         return await self._drawn(partial(self._rendering.page, name, shell=frame, **view), status)
 

@@ -1,36 +1,19 @@
 """Every runner takes, stops and retries alike, whether or not anybody works."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from app.errors import Conflict, NotFound, StoreUnavailable
-from app.models import Job, PipelineOptions, RunFilter, RunStatus, Ticket, Trigger
-from app.results import Outcome
-from app.services.checks.mock_client import MockChecks
-from app.services.claude_code.mock_client import MockClaudeCode
-from app.services.engine import Steps
-from app.services.engine.mock_client import MockEngine
-from app.services.github.mock_client import MockGitHub
-from app.services.langfuse.mock_client import MockLangfuse
-from app.services.pipeline import Hands, Pipeline
+from app.models import PipelineOptions, RunFilter, RunStatus, Ticket, Trigger
 from app.services.runner import Delivery, Runner
-from app.services.runner.client import TicketRunner
-from app.services.runner.mock_client import MockRunner
 from app.services.store.mock_client import MockStore
+from tests.contracts.runners import KINDS, OPTIONS, runner_of
 
 LIMIT_S = 20.0
-OPTIONS = PipelineOptions(lint=True)
 TICKET = Ticket(key="PROJ-1", summary="Add dark mode")
-
-
-class Unending(Pipeline):
-    """Works until it is stopped."""
-
-    async def execute(self, job: Job, steps: Steps) -> Outcome:
-        await asyncio.Event().wait()
-        raise AssertionError("for ever is over")
 
 
 @pytest.fixture
@@ -38,19 +21,13 @@ def store() -> MockStore:
     return MockStore()
 
 
-@pytest.fixture(params=["mock", "real"])
-async def runner(request: pytest.FixtureRequest, store: MockStore, tmp_path: Path) -> Runner:
-    """A runner of each kind, not started."""
-    if request.param == "mock":
-        return MockRunner(store=store, options=OPTIONS)
-    hands = Hands(
-        store=store,
-        claude_code=MockClaudeCode(),
-        github=MockGitHub(tmp_path, {}),
-        checks=MockChecks(),
-        langfuse=MockLangfuse(),
-    )
-    return TicketRunner(hands=hands, engine=MockEngine(), pipeline=Unending(), options=OPTIONS)
+@pytest.fixture(params=KINDS)
+async def runner(request: pytest.FixtureRequest, store: MockStore, tmp_path: Path) -> AsyncIterator[Runner]:
+    """A runner of each kind, started."""
+    made = runner_of(request.param, store, tmp_path)
+    await made.start()
+    yield made
+    await made.stop()
 
 
 async def taken(runner: Runner, ticket: Ticket = TICKET) -> str:
@@ -61,28 +38,23 @@ async def taken(runner: Runner, ticket: Ticket = TICKET) -> str:
 
 
 async def test_a_taken_ticket_is_an_active_run(runner: Runner, store: MockStore) -> None:
-    await runner.start()
     run_id = await taken(runner)
-    assert await store.active() == (run_id,)
+    assert await store.in_work() == ((run_id, run_id),)
     assert [run.id for run in (await runner.runs(RunFilter())).runs] == [run_id]
     assert (await runner.run(run_id)).ticket == "PROJ-1"
     assert [event.seq for event in await runner.events(run_id, after=0, limit=1)] == [1]
-    await runner.stop()
 
 
 async def test_options_are_the_settings_unless_given(runner: Runner, store: MockStore) -> None:
-    await runner.start()
     usual = await taken(runner)
     given = PipelineOptions(review=True, dry_run=True)
     other = await runner.handle_ticket(Ticket(key="PROJ-2", summary="x"), trigger=Trigger.COMMAND, options=given)
     assert other.run_id is not None
     assert (await store.job(usual)).options == OPTIONS
     assert (await store.job(other.run_id)).options == given
-    await runner.stop()
 
 
 async def test_a_ticket_or_a_delivery_that_comes_again_is_a_duplicate(runner: Runner) -> None:
-    await runner.start()
     delivery = Delivery(id="one", digest="body")
     first = await runner.handle_ticket(TICKET, trigger=Trigger.WEBHOOK, delivery=delivery)
     assert first.run_id is not None
@@ -92,20 +64,16 @@ async def test_a_ticket_or_a_delivery_that_comes_again_is_a_duplicate(runner: Ru
     for each in again:
         receipt = await runner.handle_ticket(TICKET, trigger=Trigger.WEBHOOK, delivery=each)
         assert (receipt.status, receipt.run_id) == ("duplicate", first.run_id)
-    await runner.stop()
 
 
 async def test_a_stopped_run_is_idle_and_names_who_stopped_it(runner: Runner) -> None:
-    await runner.start()
     run = await runner.stop_run(run_id := await taken(runner), by="Ada")
     assert (run.id, run.status, run.outcome) == (run_id, RunStatus.IDLE, "Stopped by Ada. The work so far is kept.")
     with pytest.raises(Conflict, match=r"has ended \(idle\); there is nothing to stop"):
         await runner.stop_run(run_id, by="Ada")
-    await runner.stop()
 
 
 async def test_who_follows_a_run_hears_of_its_end(runner: Runner) -> None:
-    await runner.start()
     run_id = await taken(runner)
     following = runner.follow(run_id)
     assert (await anext(following)).payload == {"status": "queued", "trigger": "webhook", "mode": "implement"}
@@ -113,11 +81,9 @@ async def test_who_follows_a_run_hears_of_its_end(runner: Runner) -> None:
     async with asyncio.timeout(LIMIT_S):
         last = [event async for event in following][-1]
     assert (last.payload["status"], last.payload["by"]) == ("idle", "Ada")
-    await runner.stop()
 
 
 async def test_a_run_that_was_stopped_or_failed_is_retried_as_a_new_one(runner: Runner, store: MockStore) -> None:
-    await runner.start()
     first = await taken(runner)
     await runner.stop_run(first, by="Ada")
     second = await runner.retry_run(first)
@@ -125,19 +91,15 @@ async def test_a_run_that_was_stopped_or_failed_is_retried_as_a_new_one(runner: 
     assert second.run_id is not None
     assert (await store.job(second.run_id)).ticket == TICKET
     assert (await runner.retry_run(first)).status == "duplicate"
-    await runner.stop()
 
 
 async def test_an_active_run_cannot_be_retried(runner: Runner) -> None:
-    await runner.start()
     run_id = await taken(runner)
     with pytest.raises(Conflict, match="only one that ended without a pull request can be retried"):
         await runner.retry_run(run_id)
-    await runner.stop()
 
 
 async def test_an_unknown_run_is_not_found(runner: Runner) -> None:
-    await runner.start()
     for asked in (
         runner.run("none"),
         runner.events("none", after=0, limit=1),
@@ -147,11 +109,9 @@ async def test_an_unknown_run_is_not_found(runner: Runner) -> None:
     ):
         with pytest.raises(NotFound):
             await asked
-    await runner.stop()
 
 
 async def test_while_the_database_is_away_nothing_is_taken(runner: Runner, store: MockStore) -> None:
-    await runner.start()
     await runner.check()
     store.away = True
     for asked in (runner.check(), runner.handle_ticket(TICKET, trigger=Trigger.WEBHOOK)):
@@ -159,4 +119,3 @@ async def test_while_the_database_is_away_nothing_is_taken(runner: Runner, store
             await asked
     store.away = False
     await taken(runner)
-    await runner.stop()

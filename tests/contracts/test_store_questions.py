@@ -198,6 +198,16 @@ async def test_an_approved_plan_without_repositories_of_its_own_keeps_those_of_t
     assert (await store.job(engine.works[0])).request.repositories == TWO
 
 
+async def test_a_run_that_is_tried_again_goes_on_from_the_same_answer(store: Store) -> None:
+    await asking(store, PLAN)
+    engine = Engine()
+    await store.answer(KEY, PLAN.id, APPROVAL, engine)
+    followed = await store.job(engine.works[0])
+    await store.move(followed.run_id, RunStatus.FAILED, error="No network.")
+    again = claim_of().model_copy(update={"answering": PLAN.id})
+    assert (await store.job(await accepted(store, again))).decision == followed.decision
+
+
 async def test_a_plan_that_shall_change_is_revised_by_the_same_run(store: Store) -> None:
     run_id, engine = await asking(store, PLAN, mode=RunMode.PLAN), Engine()
     receipt = await store.answer(KEY, PLAN.id, OTHERWISE, engine)

@@ -1,8 +1,18 @@
+from uuid import UUID
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.naming import LONGEST_TITLE, branch_of, is_ticket_key, key_of_branch, pull_request_title
+from app.domain.naming import (
+    LONGEST_TITLE,
+    branch_of,
+    is_ticket_key,
+    key_of_branch,
+    pull_request_title,
+    run_of_work,
+    work_id,
+)
 from app.errors import InvalidInput
 from app.models import Ticket
 
@@ -41,6 +51,15 @@ def test_a_branch_tells_the_key_it_was_made_of(key: str) -> None:
 )
 def test_other_peoples_branches_belong_to_no_ticket(branch: str) -> None:
     assert key_of_branch(branch) is None
+
+
+def test_the_first_leg_of_a_run_is_called_as_the_run_and_later_ones_by_their_number() -> None:
+    assert [work_id("0c1d-4f", leg) for leg in (1, 2, 3)] == ["0c1d-4f", "0c1d-4f.2", "0c1d-4f.3"]
+
+
+@given(st.uuids(), st.integers(min_value=1))
+def test_a_work_tells_its_run_and_leg(run_id: UUID, leg: int) -> None:
+    assert run_of_work(work_id(str(run_id), leg)) == (str(run_id), leg)
 
 
 def title(summary: str) -> str:

@@ -44,6 +44,14 @@ def test_a_gate_that_fails_makes_a_draft_that_shows_what_it_found() -> None:
     assert "still fails after 3 fixes" in body
 
 
+def test_pull_requests_of_one_change_name_one_another() -> None:
+    urls = ("https://example.com/acme/api/pull/7", "https://example.com/acme/web/pull/8")
+    body = pull_request_body(TICKET, RUN, summary="I added it.", gates=[], related=urls)
+
+    assert f"Part of one change, together with {urls[0]}, {urls[1]}" in body
+    assert "Part of one change" not in pull_request_body(TICKET, RUN, summary="I added it.", gates=[])
+
+
 @pytest.mark.parametrize("status", [StageStatus.PASSED, StageStatus.SKIPPED])
 def test_gates_that_are_as_they_should_be_make_no_draft(status: StageStatus) -> None:
     assert not needs_draft([gate(status)])

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,8 +28,11 @@ def test_a_run_ends_at_most_once(wanted: list[RunStatus]) -> None:
 
 
 @given(WANTED)
-def test_a_run_is_queued_only_at_its_beginning(wanted: list[RunStatus]) -> None:
-    assert RunStatus.QUEUED not in after(wanted)[1:]
+def test_a_run_is_queued_at_its_beginning_and_after_an_answer_only(wanted: list[RunStatus]) -> None:
+    statuses = after(wanted)
+    assert statuses[0] is RunStatus.QUEUED
+    for before, status in pairwise(statuses):
+        assert (status is RunStatus.QUEUED) <= (before is RunStatus.NEEDS_INPUT)
 
 
 @given(WANTED)
@@ -43,6 +47,11 @@ def test_a_pull_request_and_a_question_come_from_work(wanted: list[RunStatus]) -
 def test_a_run_that_has_not_ended_can_be_stopped_and_can_fail(wanted: list[RunStatus]) -> None:
     last = after(wanted)[-1]
     assert may_move(last, RunStatus.IDLE) == may_move(last, RunStatus.FAILED) == (not has_ended(last))
+
+
+@pytest.mark.parametrize("to", [RunStatus.QUEUED, RunStatus.FAILED, RunStatus.IDLE])
+def test_a_run_that_waits_for_people_goes_on_by_the_queue_or_ends(to: RunStatus) -> None:
+    assert may_move(RunStatus.NEEDS_INPUT, to)
 
 
 @given(st.sampled_from(RunStatus))

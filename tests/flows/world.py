@@ -81,16 +81,21 @@ CLEAN: Turns = {
 
 
 class World:
-    """Used in a `with`; its parts outlive the service, which may be killed and started again."""
+    """Used in a `with`; its parts outlive the service, which may be killed and started again.
 
-    def __init__(self, turns: Turns = CLEAN) -> None:
+    `more` are repositories that conversations may choose beside REPOSITORY, each with its files. `turns` are asked for
+    at each request, so that a mapping that changes is a model that learns.
+    """
+
+    def __init__(self, turns: Turns = CLEAN, *, more: Mapping[str, Mapping[str, str]] | None = None) -> None:
         # Short, because the path of a unix socket may have 108 characters.
         self.directory = Path(tempfile.mkdtemp(prefix="ac-", dir="/tmp"))
         self.workspace = self.directory / "workspace"
         self.model = MessagesApi(conversation(turns))
         self.git = GitServer(self.directory / "git", token=TOKEN)
-        bare = self.git.create(REPOSITORY, FILES)
-        self.github = GitHubApi({REPOSITORY: bare}, token=TOKEN, socket=self.directory / "gh.sock")
+        bare = {name: self.git.create(name, files) for name, files in {REPOSITORY: FILES, **(more or {})}.items()}
+        self._more = [name for name in bare if name != REPOSITORY]
+        self.github = GitHubApi(bare, token=TOKEN, socket=self.directory / "gh.sock")
         self._servers = (self.model, self.git, self.github)
         self._open = ExitStack()
 
@@ -109,7 +114,7 @@ class World:
 
     @property
     def pulls(self) -> list[Pull]:
-        """All pull requests at the forge, whatever their state."""
+        """All pull requests of REPOSITORY at the forge, whatever their state."""
         return self.github[REPOSITORY].pulls
 
     @staticmethod
@@ -151,6 +156,7 @@ class World:
             "NODE_ENV": "production",
             "WORKSPACE_DIR": str(self.workspace),
             "REPO_URL": f"https://github.com/{REPOSITORY}.git",
+            "REPOSITORIES": ",".join(f"https://github.com/{name}.git" for name in self._more),
             "GH_TOKEN": TOKEN,
             "ANTHROPIC_API_KEY": API_KEY,
             "ANTHROPIC_BASE_URL": self.model.url,

@@ -77,6 +77,7 @@ async def test_what_was_not_chosen_is_the_persons_own_model_and_the_default_base
     run = (await service.runner.conversation("PROJ-1")).run
     assert (run.mode, run.model, run.text) == (RunMode.EDITS, MODEL, "")
     assert run.repositories == (RepositoryChoice(name=GADGETS, base="main"),)
+    assert f'name="model" value="{MODEL}" checked' in (await service.look("/tickets/new")).text
 
 
 async def test_a_message_that_is_sent_twice_is_taken_once(service: Service) -> None:

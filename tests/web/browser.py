@@ -14,6 +14,7 @@ security policy. No browser is a failure, never a skip.
 
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -82,15 +83,22 @@ class Browsing:
             self._complaints.append(message.text)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    """One Chromium for the tests of a module."""
+@asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
+    """A Chromium, for as long as the `async with` lasts."""
     if not _CHROMIUM.exists():
         pytest.fail(f"{_CHROMIUM} is missing. Install it: apt-get install --no-install-recommends chromium")
     async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=_CHROMIUM, args=list(_FLAGS))
-        yield chromium
-        await chromium.close()
+        launched = await playwright.chromium.launch(executable_path=_CHROMIUM, args=list(_FLAGS))
+        yield launched
+        await launched.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """One Chromium for the tests of a module."""
+    async with chromium() as launched:
+        yield launched
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -53,6 +53,10 @@ class Bench:
         """What tells the steps of one repository from another's; nothing where there is one."""
         return f" {workspace.repository}" if len(self.workspaces) > 1 else ""
 
+    def where(self, workspace: Workspace) -> str:
+        """The same in words for the author."""
+        return f" in {workspace.repository}" if len(self.workspaces) > 1 else ""
+
     async def acknowledge(self) -> None:
         """The author was told what people did meanwhile; the next turn does not hear it again."""
         told = [workspace for workspace in self.workspaces if workspace.arrived]

@@ -114,7 +114,8 @@ class Store(ABC):
     async def send(self, claim: Claim, enqueue: Enqueue, *, message_id: str) -> Receipt:
         """Take a person's message: it begins a run (`accepted`) or waits for the active one (`queued`).
 
-        To a run that needs input it is the answer (`answered`). The same id is taken once: then `duplicate`.
+        To a run that needs input its words are the answer (`answered`); a message without words waits. The same id is
+        taken once: then `duplicate`.
         """
 
     @abstractmethod

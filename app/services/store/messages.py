@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 
 from app.errors import Conflict, NotFound
-from app.models import Answer, EventKind, Message, PipelineOptions, Receipt, Request, Trigger
+from app.models import Answer, Decision, EventKind, Message, PipelineOptions, Receipt, Request, Trigger
 from app.services.store import claims, moves, questions, rows
 from app.services.store.base import Claim, Enqueue
 from app.services.store.payloads import storable
@@ -22,12 +22,9 @@ def send(connection: sa.Connection, claim: Claim, enqueue: Enqueue, message_id: 
     if known is not None:
         return Receipt(status="duplicate", ticket=known["ticket"], run_id=known["run_id"], reason="it was sent already")
     claims.keep_ticket(connection, claim.ticket)
-    # Only words can be an answer: to open a pull request is asked without any.
+    # To open a pull request is asked without words, and is no answer.
     if request.text and (asked := questions.waiting(connection, [key]).get(key)) is not None:
-        answer = Answer(by=request.by or "somebody", text=request.text)
-        receipt = questions.answer(connection, key, asked.question.id, answer, enqueue)
-        _insert(connection, claim, message_id, status=_DELIVERED, run_id=receipt.run_id)
-        return receipt
+        return _as_answer(connection, claim, enqueue, message_id, asked)
     _insert(connection, claim, message_id)
     run_id = claims.active_run(connection, key)
     if run_id is None:
@@ -87,6 +84,13 @@ def _queue_of(tickets: Sequence[str]) -> sa.Select[tuple[object, ...]]:
 
 def _message(row: sa.RowMapping) -> Message:
     return Message(id=row["id"], at=row["at"], request=Request.model_validate(row["request"]))
+
+
+def _as_answer(connection: sa.Connection, claim: Claim, enqueue: Enqueue, message_id: str, asked: Decision) -> Receipt:
+    answer = Answer(by=claim.request.by or "somebody", text=claim.request.text)
+    receipt = questions.answer(connection, claim.ticket.key, asked.question.id, answer, enqueue)
+    _insert(connection, claim, message_id, status=_DELIVERED, run_id=receipt.run_id)
+    return receipt
 
 
 def _insert(

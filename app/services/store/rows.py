@@ -27,6 +27,22 @@ _NEWS = frozenset({EventKind.RUN_STATUS, EventKind.MESSAGE_QUEUED})
 """What lets a conversation be the one that changed last."""
 
 
+def _counting(ticket: Any, *, news: bool) -> sa.Executable:
+    """Gives the conversation its next number, and itself the time `counted_at` when that is `news`."""
+    counted = sa.update(conversations).where(conversations.c.ticket == ticket)
+    counted = counted.values(last_seq=conversations.c.last_seq + 1)
+    if news:
+        counted = counted.values(updated_at=sa.bindparam("counted_at"))
+    return counted.returning(conversations.c.ticket, conversations.c.last_seq)
+
+
+# Made once: to build a statement takes four times as long as to run it, and Claude's every step is an event.
+_OF_RUN = sa.select(runs.c.ticket).where(runs.c.id == sa.bindparam("whose")).scalar_subquery()
+_COUNTING_OF_RUN = {news: _counting(_OF_RUN, news=news) for news in (False, True)}
+_COUNTING_OF_TICKET = {news: _counting(sa.bindparam("whose"), news=news) for news in (False, True)}
+_INSERT_EVENT = sa.insert(events)
+
+
 def now() -> datetime:
     """The time that rows carry."""
     return datetime.now(UTC)
@@ -96,8 +112,7 @@ def append(
         known = sa.select(events.c.seq).where(events.c.run_id == run_id, events.c.once == once)
         if connection.execute(known).first() is not None:
             return None
-    ticket = sa.select(runs.c.ticket).where(runs.c.id == run_id).scalar_subquery()
-    place = _next_place(connection, kind, conversations.c.ticket == ticket)
+    place = _next_place(connection, kind, _COUNTING_OF_RUN, run_id)
     if place is None:
         raise NotFound(f"There is no run {run_id}.")
     _insert(connection, place, kind, payload, run_id=run_id, once=once)
@@ -106,16 +121,15 @@ def append(
 
 def tell(connection: sa.Connection, ticket: str, kind: EventKind, payload: Mapping[str, Any]) -> None:
     """Append an event that belongs to no run."""
-    if (place := _next_place(connection, kind, conversations.c.ticket == ticket)) is not None:
+    if (place := _next_place(connection, kind, _COUNTING_OF_TICKET, ticket)) is not None:
         _insert(connection, place, kind, payload)
 
 
-def _next_place(connection: sa.Connection, kind: EventKind, which: sa.ColumnElement[bool]) -> sa.RowMapping | None:
-    counted = sa.update(conversations).where(which).values(last_seq=conversations.c.last_seq + 1)
-    if kind in _NEWS:
-        counted = counted.values(updated_at=now())
-    counted = counted.returning(conversations.c.ticket, conversations.c.last_seq)
-    return connection.execute(counted).mappings().one_or_none()
+def _next_place(
+    connection: sa.Connection, kind: EventKind, counting: Mapping[bool, sa.Executable], whose: str
+) -> sa.RowMapping | None:
+    told = {"whose": whose, "counted_at": now()} if kind in _NEWS else {"whose": whose}
+    return connection.execute(counting[kind in _NEWS], told).mappings().one_or_none()
 
 
 def _insert(
@@ -128,7 +142,7 @@ def _insert(
     once: str | None = None,
 ) -> None:
     row = {"ticket": place["ticket"], "seq": place["last_seq"], "run_id": run_id, "kind": kind, "at": now()}
-    connection.execute(sa.insert(events).values(**row, payload=storable(dict(payload)), once=once))
+    connection.execute(_INSERT_EVENT, {**row, "payload": storable(dict(payload)), "once": once})
 
 
 def start_stage(connection: sa.Connection, run_id: str, name: StageName) -> None:

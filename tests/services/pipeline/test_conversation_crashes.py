@@ -69,9 +69,7 @@ async def test_the_steps_of_both_legs_are_these(new_world: NewWorld) -> None:
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-async def test_a_turn_survives_a_cut_around_every_step_before_its_question(
-    new_world: NewWorld, moment: Moment
-) -> None:
+async def test_a_turn_survives_a_cut_around_every_step_before_its_question(new_world: NewWorld, moment: Moment) -> None:
     for place, step in enumerate(FIRST_LEG):
         world = with_a_question(new_world())
         run = await played(world, Cut(world, place, moment), leg=1)

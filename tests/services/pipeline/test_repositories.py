@@ -96,7 +96,7 @@ async def test_claude_works_in_all_repositories_and_is_told_where_they_are(
     (prompt,) = world.claude.prompts
     for github in (world.github, api, web):
         assert f"- {github.name}: {world.worktree_of(github)}" in prompt
-        assert f"The repository's CLAUDE.md {github.name}" in prompt
+        assert f"The repository's CLAUDE.md in {github.name}, " in prompt
     changed = {each.repository: each.unpublished for each in await world.store.changes("PROJ-1")}
     assert changed == {"acme/api": True, "acme/web": True}
     assert not world.worktree.exists(), "nothing is left where nothing changed"

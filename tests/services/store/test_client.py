@@ -44,7 +44,13 @@ async def test_what_people_and_trackers_ask_is_refused_at_once_while_the_databas
     await store.start()
     run_id = await accepted(store)
     room.take_away()
-    for asked in (store.check(), store.run(run_id), store.runs(RunFilter()), store.claim(claim_of("PROJ-2"), queue)):
+    for asked in (
+        store.check(),
+        store.run(run_id),
+        store.runs(RunFilter()),
+        store.claim(claim_of("PROJ-2"), queue),
+        store.stop_run(run_id, outcome="Stopped by Ada.", by="Ada"),
+    ):
         with pytest.raises(StoreUnavailable, match=r"did not answer: unable to open database file. Try again"):
             await asked
     room.bring_back()
@@ -111,10 +117,11 @@ async def test_two_services_on_one_database_share_what_is_stored(room: Room) -> 
     await second.start()
     run_id = await accepted(first)
     assert (await second.claim(claim_of(), queue)).run_id == run_id
-    following = second.follow(run_id)
-    assert (await anext(following)).seq == 1
-    coming = asyncio.ensure_future(anext(following))
+    following, watching = second.follow(run_id), second.watch("PROJ-1")
+    assert (await anext(following)).seq == (await anext(watching)).events[0].seq == 1
+    coming = asyncio.gather(anext(following), anext(watching))
     await first.append(run_id, EventKind.NOTICE, {})
-    assert (await coming).seq == 2
+    event, update = await coming
+    assert (event.seq, update.events) == (2, (event,))
     await first.stop()
     await second.stop()

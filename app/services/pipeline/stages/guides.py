@@ -14,7 +14,7 @@ async def guides_of(bench: Bench) -> tuple[Guide, ...]:
 
     async def read(workspace: Workspace, name: str) -> Guide | None:
         text = await bench.github(workspace).read(workspace, name)
-        return Guide(f"{name}{bench.label(workspace)}", text) if text else None
+        return Guide(f"{name}{bench.where(workspace)}", text) if text else None
 
     wanted = [(workspace, name) for workspace in bench.workspaces for name in _GUIDES]
     found = await asyncio.gather(*(read(*each) for each in wanted))

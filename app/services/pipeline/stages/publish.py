@@ -88,7 +88,7 @@ async def _push(bench: Bench, proposal: _Proposal) -> _Proposal:
         workspace = await steps.run(f"merge{label} {attempt}", again, Workspace)
         pushed = replace(proposal, summary=f"{proposal.summary}\n\n{_MERGED}")
         if workspace.conflicts:
-            words = partial(_conflict_prompt, workspace, label)
+            words = partial(_conflict_prompt, bench, workspace)
             await bench.context.author_turn(f"resolve{label} {attempt}", bench.session, words)
     raise WorkFailed(f"People pushed to {workspace.branch} {_MOST_MERGES} times in between. Retry the run.")
 
@@ -101,8 +101,8 @@ async def _is_pushed(bench: Bench, workspace: Workspace, commit: str) -> bool:
     return True
 
 
-async def _conflict_prompt(workspace: Workspace, label: str) -> str:
-    return build_conflict_prompt(workspace.conflicts, where=f" in{label}" if label else "")
+async def _conflict_prompt(bench: Bench, workspace: Workspace) -> str:
+    return build_conflict_prompt(workspace.conflicts, where=bench.where(workspace))
 
 
 async def _open(bench: Bench, proposal: _Proposal, step: str) -> PullRequest:

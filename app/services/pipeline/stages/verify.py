@@ -148,8 +148,8 @@ class _Gates:
         label = self._bench.label(gate.workspace)
 
         async def words() -> str:
-            gate_name = f"{gate.name}{f' in{label}' if label else ''}"
-            return build_check_fix_prompt(gate_name, gate.last, attempt=gate.fixes, most=gate.most_fixes)
+            where = f"{gate.name}{self._bench.where(gate.workspace)}"
+            return build_check_fix_prompt(where, gate.last, attempt=gate.fixes, most=gate.most_fixes)
 
         name = f"fix {gate.name}{label} {gate.fixes}"
         gate.spent.append(await self._context.author_turn(name, self._bench.session, words))

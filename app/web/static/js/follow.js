@@ -9,6 +9,7 @@ export class Follow {
   #jump;
   #missed = 0;
   #following = true;
+  #top = 0;
 
   constructor(scroller, jump) {
     this.#scroller = scroller;
@@ -35,7 +36,9 @@ export class Follow {
   }
 
   settle() {
-    if (this.#following) this.#scroller.scrollTop = this.#scroller.scrollHeight;
+    if (!this.#following) return;
+    this.#scroller.scrollTop = this.#scroller.scrollHeight;
+    this.#top = this.#scroller.scrollTop;
   }
 
   /** Let `change` put something above what the reader looks at, and stay there. */
@@ -54,8 +57,13 @@ export class Follow {
 
   #look() {
     const { scrollHeight, scrollTop, clientHeight } = this.#scroller;
-    this.#following = scrollHeight - scrollTop - clientHeight < NEAR;
-    if (this.#following) this.#caughtUp();
+    if (scrollHeight - scrollTop - clientHeight < NEAR) {
+      this.#following = true;
+      this.#caughtUp();
+    } else if (scrollTop < this.#top) {
+      this.#following = false; // only people scroll up; an end that runs ahead is no wish to stay
+    }
+    this.#top = scrollTop;
   }
 
   #caughtUp() {

@@ -33,12 +33,13 @@ export function wallTime(date) {
 /** Start the clocks of this page. */
 export function keepTime() {
   setInterval(tick, 1_000);
-  setInterval(showAges, 30_000);
+  setInterval(() => showAges(), 30_000);
   showAges();
 }
 
-/** Show the wall times in `root` as the reader's own. */
+/** Show the wall times in `root` as the reader's own, and ages as they are by now. */
 export function localize(root) {
+  showAges(root);
   const own = root.matches?.('time[data-clock]') ? [root] : [];
   for (const time of [...own, ...root.querySelectorAll('time[data-clock]')]) {
     const date = new Date(time.dateTime);
@@ -55,9 +56,9 @@ function tick() {
   }
 }
 
-function showAges() {
+function showAges(root = document) {
   const now = Date.now() + ahead;
-  for (const time of document.querySelectorAll('time[data-ago]')) write(time, age(now - Date.parse(time.dataset.ago)));
+  for (const time of root.querySelectorAll('time[data-ago]')) write(time, age(now - Date.parse(time.dataset.ago)));
 }
 
 function write(time, text) {
