@@ -94,7 +94,7 @@ async def of_a_conversation(
     if last_event_id is not None:
         after = _number(last_event_id)
     last = (await runner.conversation(key)).last_seq  # 404 before the stream begins
-    begin = max(1, min(begin, after + 1))
+    begin = max(1, begin)
     thread = thread_of(key, runner, (), begin=begin)
     feed = Feed(runner=runner, rendering=rendering, options=options_of(settings), key=key, thread=thread)
 

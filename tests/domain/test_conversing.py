@@ -1,5 +1,6 @@
 """What people may ask and answer, and what a retry asks."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import pytest
@@ -32,7 +33,10 @@ def choices(count: int) -> tuple[RepositoryChoice, ...]:
     return tuple(RepositoryChoice(name=name, base="main") for name in NAMES[:count])
 
 
-def run_with(status: RunStatus = RunStatus.FAILED, mode: RunMode = RunMode.EDITS, **stages: StageStatus) -> Run:
+Ends = Mapping[str, StageStatus]
+
+
+def run_with(stages: Ends, *, status: RunStatus = RunStatus.FAILED, mode: RunMode = RunMode.EDITS) -> Run:
     """A run whose stages, by name, ended like this."""
     return Run(
         id="run",
@@ -93,9 +97,9 @@ MADE = {"implement": StageStatus.PASSED}
         {"implement": StageStatus.WARNED, "lint": StageStatus.FAILED},
     ],
 )
-def test_a_retry_of_edits_that_were_made_only_publishes_them(stages: dict[str, StageStatus]) -> None:
+def test_a_retry_of_edits_that_were_made_only_publishes_them(stages: Ends) -> None:
     asked = request(repositories=choices(2), model="large", auto_pr=True)
-    again = retried(run_with(**stages), asked, by="Ben")
+    again = retried(run_with(stages), asked, by="Ben")
     assert (again.mode, again.text, again.by) == (RunMode.PUBLISH, "", "Ben")
     assert (again.repositories, again.model) == (asked.repositories, "large")
 
@@ -103,12 +107,12 @@ def test_a_retry_of_edits_that_were_made_only_publishes_them(stages: dict[str, S
 @pytest.mark.parametrize(
     "run",
     [
-        run_with(workspace=StageStatus.FAILED),
-        run_with(implement=StageStatus.FAILED),
-        run_with(**MADE),
-        run_with(RunStatus.IDLE, **MADE, lint=StageStatus.WARNED),
-        run_with(mode=RunMode.IMPLEMENT, **MADE, publish=StageStatus.FAILED),
-        run_with(mode=RunMode.ASK, answer=StageStatus.PASSED),
+        run_with({"workspace": StageStatus.FAILED}),
+        run_with({"implement": StageStatus.FAILED}),
+        run_with(MADE),
+        run_with({**MADE, "lint": StageStatus.WARNED}, status=RunStatus.IDLE),
+        run_with({**MADE, "publish": StageStatus.FAILED}, mode=RunMode.IMPLEMENT),
+        run_with({"answer": StageStatus.PASSED}, mode=RunMode.ASK),
     ],
     ids=["no worktree", "not made", "not to be published", "stopped", "by itself", "a question"],
 )

@@ -7,10 +7,13 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 
 from tests.journeys.office import Office, People
 from tests.web.browser import chromium
+
+_LIMIT_MS = 15_000
+"""For what takes no turn of Claude. The machine may be busy with other tests."""
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +26,7 @@ def office() -> Iterator[Office]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def one_browser() -> AsyncIterator[Browser]:
     """The browser."""
+    expect.set_options(timeout=_LIMIT_MS)
     async with chromium() as launched:
         yield launched
 

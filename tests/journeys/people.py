@@ -163,6 +163,11 @@ class Person:
         """The messages that wait for the end of the turn."""
         return self.page.get_by_role("list", name="Messages that wait")
 
-    async def said(self) -> list[str]:
-        """Who said something, in order."""
-        return await self.history.get_by_role("article").all_inner_texts()
+    def said_by(self, name: str) -> Locator:
+        """What somebody said; Claude's words are "Claude"'s."""
+        return self.history.get_by_role("article", name=name, exact=True)
+
+    @property
+    def changes(self) -> Locator:
+        """The diff of the whole change."""
+        return self.page.get_by_role("region", name="Changes", exact=True)

@@ -92,13 +92,13 @@ async def serving(
     known = MockRepositories(*(MockGitHub(Path("/nowhere"), {}, name=name) for name in repositories))
     runner = runner or MockRunner(store=store, tracker=tracker or NoTracker(), repositories=known)
     app = create_app(settings_of(**settings), runner)
-    with _logs_as_before():
+    with logs_as_before():
         async with app.router.lifespan_context(app), Service(app, runner, store) as service:
             yield service
 
 
 @contextmanager
-def _logs_as_before() -> Iterator[None]:
+def logs_as_before() -> Iterator[None]:
     """A service takes all logs for itself; pytest wants them back."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level

@@ -224,6 +224,7 @@ async def test_the_diff_comes_when_it_changed_and_only_then(service: Service) ->
     )
     await service.store.keep_changes(run_id, change)
     last = (await service.runner.conversation("PROJ-1")).last_seq
+    await say(service, run_id, "That was it.")
     assert 'id="changes"' in standing(await once(service, last=last - 1))
     news = standing(await once(service, last=last))
     assert 'id="changes"' not in news

@@ -192,6 +192,7 @@ async def test_a_long_conversation_opens_at_its_end(service: Service) -> None:
     assert "number 449." in html
     assert "number 249." not in html
     assert 'data-live="/code-runs/PROJ-1/events?from=252"' in html
+    assert 'data-fragments="/code-runs/PROJ-1/items?before=252"' in html
     older = await service.get("/code-runs/PROJ-1/items?before=252&limit=100", headers={"hx-request": "true"})
     assert "number 249." in older.text
     assert "number 149." not in older.text
@@ -317,7 +318,8 @@ async def test_menus_find_tickets_branches_and_runs(service: Service) -> None:
 async def test_a_person_who_goes_astray_gets_a_page(service: Service, path: str) -> None:
     html = await page(service, path, 404)
     assert 'href="/code-runs"' in html
-    assert "<h1>" in html
+    assert "<h1>There is nothing here</h1>" in html
+    assert "There is no" in html or "is not the key of a ticket" in html
 
 
 async def test_a_program_that_goes_astray_gets_json(service: Service) -> None:

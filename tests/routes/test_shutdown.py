@@ -37,13 +37,15 @@ def process(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Cli
     program = [sys.executable, "-c", f"from tests.routes.test_shutdown import serve; serve({port})"]
     log = tmp_path / "log"
     with log.open("wb") as output, subprocess.Popen(program, cwd=ROOT, stdout=output, stderr=output) as started:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=LIMIT_S) as client:
-            until_healthy(client)
-            yield started, client, log
-        started.kill()
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=LIMIT_S) as client:
+                until_healthy(client, log)
+                yield started, client, log
+        finally:
+            started.kill()
 
 
-def until_healthy(client: httpx.Client) -> None:
+def until_healthy(client: httpx.Client, log: Path) -> None:
     give_up = time.monotonic() + LIMIT_S
     while time.monotonic() < give_up:
         try:
@@ -52,7 +54,7 @@ def until_healthy(client: httpx.Client) -> None:
             time.sleep(0.02)
         else:
             return
-    raise AssertionError("It did not start.")
+    raise AssertionError(f"It did not start:\n{log.read_text()}")
 
 
 def test_open_streams_do_not_hold_up_the_end(process: tuple[subprocess.Popen[bytes], httpx.Client, Path]) -> None:

@@ -125,7 +125,8 @@ def _with_newest_run() -> sa.Select[tuple[Any, ...]]:
 
 
 def _assembled(connection: sa.Connection, query: sa.Select[tuple[Any, ...]]) -> tuple[Conversation, ...]:
-    found = connection.execute(query).mappings().all()
+    if not (found := connection.execute(query).mappings().all()):
+        return ()
     keys = [row["ticket"] for row in found]
     newest = _newest(connection, [row["number"] for row in found])
     chosen, opened = _chosen(connection, keys), _pull_requests(connection, keys)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from app.domain.run_state import CUT_SHORT
 from app.models import Stage, StageName, StageStatus
 
 Stages = tuple[Stage, ...]
@@ -24,7 +25,7 @@ def ended(stages: Stages, name: StageName, status: StageStatus, *, rounds: int, 
 
 def cut_short(stages: Stages, status: StageStatus, *, at: datetime) -> Stages:
     """What still runs when the run ends, ends with it."""
-    end = {"status": status, "ended_at": at, "summary": "Cut short."}
+    end = {"status": status, "ended_at": at, "summary": CUT_SHORT}
     return _changed(stages, lambda stage: stage.status is StageStatus.RUNNING, end)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.domain.run_state import ACTIVE
+from app.domain.run_state import ACTIVE, is_unfinished
 from app.models import Conversation, Message, PipelineOptions, RepositoryChanges, RunMode, RunStatus
 from app.web.presenters.fragments import Fragment
 from app.web.presenters.stages import strip
@@ -119,7 +119,7 @@ def _actions(conversation: Conversation, changes: Sequence[RepositoryChanges], b
     return Actions(
         base=base,
         stop=active,
-        retry=run.status is RunStatus.FAILED,
+        retry=is_unfinished(run),
         unpublished=() if active else left,
         pull_requests=links,
     )

@@ -1,4 +1,4 @@
-"""The same for a person's turn with a question in it, in two repositories: asked once, answered once, published once."""
+"""The same for a person's turn with a question in it, in two repositories: asked, answered and published once."""
 
 from collections import Counter
 
@@ -9,7 +9,8 @@ from app.models import Asked, EventKind, PipelineOptions, Question, Run
 from app.services.claude_code.mock_client import Answer
 from tests.services.pipeline.conftest import NewWorld
 from tests.services.pipeline.cuts import MOMENTS, ChecksByFiles, Cut, Moment, names_of_steps
-from tests.services.pipeline.world import ANSWERED, BRANCH, EDITED, World
+from tests.services.pipeline.scripted_claude import ANSWERED, EDITED
+from tests.services.pipeline.world import BRANCH, World
 
 COLOUR = Question(id="toolu_colour", asked=(Asked(question="Which colour?"),))
 BLUE = Said(by="Ben", answers={"Which colour?": "Blue"})

@@ -6,7 +6,8 @@ from app.models import EventKind, Run
 from app.services.claude_code.mock_client import Answer
 from tests.services.pipeline.conftest import NewWorld
 from tests.services.pipeline.cuts import ChecksByFiles, Cut, Moment, names_of_steps
-from tests.services.pipeline.world import BRANCH, FIX_LINT, FIX_REVIEW, FIX_TESTS, ISSUES, REVIEW, World
+from tests.services.pipeline.scripted_claude import FIX_LINT, FIX_REVIEW, FIX_TESTS, ISSUES, REVIEW
+from tests.services.pipeline.world import BRANCH, World
 
 
 def with_all_corrections(world: World) -> World:

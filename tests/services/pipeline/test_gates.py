@@ -6,9 +6,7 @@ from app.models import EventKind, PipelineOptions
 from app.services.checks.mock_client import MockChecks, failed, passed, skipped, unavailable
 from app.services.claude_code.mock_client import Answer
 from app.services.github.mock_client import MockGitHub
-from tests.services.pipeline.world import (
-    BRANCH,
-    FILES,
+from tests.services.pipeline.scripted_claude import (
     FIX_LINT,
     FIX_REVIEW,
     FIX_SETUP,
@@ -16,10 +14,8 @@ from tests.services.pipeline.world import (
     IMPLEMENT,
     ISSUES,
     REVIEW,
-    World,
-    rounds_of,
-    stages_of,
 )
+from tests.services.pipeline.world import BRANCH, FILES, World, rounds_of, stages_of
 
 
 async def test_what_the_review_finds_is_fixed_by_the_author(world: World) -> None:

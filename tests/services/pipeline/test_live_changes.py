@@ -11,7 +11,8 @@ from app.results import Changes, Turn, Workspace
 from app.services.claude_code.base import Emit, Permission, Prompt, Reply, SessionRef
 from app.services.claude_code.mock_client import Answer
 from app.services.github.mock_client import MockGitHub
-from tests.services.pipeline.world import ASKED, EDITED, FILES, LIMIT_S, ScriptedClaude, World
+from tests.services.pipeline.scripted_claude import ASKED, EDITED, ScriptedClaude
+from tests.services.pipeline.world import FILES, LIMIT_S, World
 
 DARK = Answer(text="I added dark.", files={"theme.txt": "light\ndark\n"})
 

@@ -11,20 +11,8 @@ from app.results import Changes, Workspace
 from app.services.checks.mock_client import MockChecks, failed, passed
 from app.services.claude_code.mock_client import Answer
 from app.services.github.mock_client import MockGitHub
-from tests.services.pipeline.world import (
-    ALL_GATES,
-    BRANCH,
-    FILES,
-    FIX_LINT,
-    FIX_REVIEW,
-    FIX_TESTS,
-    IMPLEMENT,
-    ISSUES,
-    RESOLVE,
-    REVIEW,
-    World,
-    stages_of,
-)
+from tests.services.pipeline.scripted_claude import FIX_LINT, FIX_REVIEW, FIX_TESTS, IMPLEMENT, ISSUES, RESOLVE, REVIEW
+from tests.services.pipeline.world import ALL_GATES, BRANCH, FILES, World, stages_of
 
 
 class BusyGitHub(MockGitHub):

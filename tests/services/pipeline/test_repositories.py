@@ -1,4 +1,4 @@
-"""Several repositories in one run: gates and pull requests of those that changed, and one's failure is not the others'."""
+"""Several repositories in one run: those that changed are gated and published, and one's failure is not the others'."""
 
 from pathlib import Path
 
@@ -10,17 +10,8 @@ from app.results import CheckResult, Commands, Workspace
 from app.services.checks.mock_client import MockChecks, failed, passed
 from app.services.claude_code.mock_client import Answer
 from app.services.github.mock_client import MockGitHub
-from tests.services.pipeline.world import (
-    BRANCH,
-    EDITED,
-    FIX_LINT,
-    FIX_REVIEW,
-    ISSUES,
-    REVIEW,
-    World,
-    rounds_of,
-    stages_of,
-)
+from tests.services.pipeline.scripted_claude import EDITED, FIX_LINT, FIX_REVIEW, ISSUES, REVIEW
+from tests.services.pipeline.world import BRANCH, World, rounds_of, stages_of
 
 REFUSED = "The push was refused. Ask for write access."
 
@@ -324,14 +315,11 @@ async def test_a_repository_without_the_chosen_base_fails_the_run_and_closes_the
     assert world.claude.open_sessions == set()
 
 
-async def test_one_that_fails_for_a_moment_is_tried_again_without_a_second_fetch_of_the_others_at_once(
-    world: World,
-) -> None:
+async def test_a_repository_that_cannot_be_reached_for_a_moment_is_tried_again(world: World) -> None:
     class Flaky(MockGitHub):
         calls = 0
-        at_work = 0
 
-        async def prepare(self, branch: str, **asked: object) -> Workspace:  # type: ignore[override]
+        async def prepare(self, branch: str, **asked: object) -> Workspace:
             self.calls += 1
             if self.calls == 1:
                 raise TemporarilyFailed("The network is away.")

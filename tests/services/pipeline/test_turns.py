@@ -8,16 +8,8 @@ from app.services.checks.mock_client import MockChecks, failed, passed
 from app.services.claude_code.base import Permission
 from app.services.claude_code.mock_client import Answer
 from app.services.github.mock_client import MockGitHub
-from tests.services.pipeline.world import (
-    ASKED,
-    BRANCH,
-    EDITED,
-    FILES,
-    FIX_LINT,
-    PLANNED,
-    World,
-    stages_of,
-)
+from tests.services.pipeline.scripted_claude import ASKED, EDITED, FIX_LINT, PLANNED
+from tests.services.pipeline.world import BRANCH, FILES, World, stages_of
 
 DARK = Answer(text="I added dark.", files={"theme.txt": "light\ndark\n"})
 MORE = Answer(text="I added more.", files={"more.txt": "more\n"})
@@ -196,7 +188,8 @@ async def test_what_conflicts_with_a_push_is_resolved_before_it_is_published(wor
 
     assert (run.status, run.error) == ("pr_opened", None)
     assert world.github.files(BRANCH)["theme.txt"] == "light\nblue\ndark\n"
-    assert [event.payload["turn"] for event in await world.events(run.id, EventKind.TURN_STARTED)][0] == "resolve"
+    turns = [event.payload["turn"] for event in await world.events(run.id, EventKind.TURN_STARTED)]
+    assert turns == ["resolve", "review"]
 
 
 # What the session is told

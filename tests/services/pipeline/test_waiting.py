@@ -10,16 +10,8 @@ from app.models import Answer as Said
 from app.models import Asked, Choice, EventKind, Question, RepositoryChoice, RunMode, Ticket
 from app.services.claude_code.base import Permission
 from app.services.claude_code.mock_client import Answer
-from tests.services.pipeline.world import (
-    ANSWERED,
-    APPROVED,
-    BRANCH,
-    EDITED,
-    PLANNED,
-    REVISED,
-    World,
-    stages_of,
-)
+from tests.services.pipeline.scripted_claude import ANSWERED, APPROVED, EDITED, PLANNED, REVISED
+from tests.services.pipeline.world import BRANCH, World, stages_of
 
 COLOUR = Question(
     id="toolu_colour",

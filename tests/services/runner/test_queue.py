@@ -6,7 +6,8 @@ from app.errors import Conflict, NotFound, WorkFailed
 from app.models import EventKind, Request, RunMode, RunStatus
 from app.services.claude_code.base import Permission
 from app.services.claude_code.mock_client import Answer
-from tests.services.pipeline.world import AGAIN, ASKED, BRANCH, EDITED, IMPLEMENT, REVIEW, World, stages_of
+from tests.services.pipeline.scripted_claude import AGAIN, ASKED, EDITED, IMPLEMENT, REVIEW
+from tests.services.pipeline.world import BRANCH, World, stages_of
 
 DARK = Answer(text="I added dark.", files={"theme.txt": "light\ndark\n"})
 MORE = Answer(text="I added more.", files={"more.txt": "more\n"})

@@ -10,7 +10,8 @@ from app.services.claude_code.mock_client import Answer
 from app.services.engine.mock_client import MockEngine
 from app.services.runner import Delivery
 from app.services.store import Claim
-from tests.services.pipeline.world import AGAIN, BRANCH, IMPLEMENT, LIMIT_S, TICKET, World, stages_of
+from tests.services.pipeline.scripted_claude import AGAIN, IMPLEMENT
+from tests.services.pipeline.world import BRANCH, LIMIT_S, TICKET, World, stages_of
 
 OTHER = Ticket(key="PROJ-2", summary="Something else")
 

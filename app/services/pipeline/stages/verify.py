@@ -111,7 +111,8 @@ class _Gates:
         """The first gate that must be run; those of other repositories once this one's are done, not after each fix."""
         due = [gate for gate in self._gates if self._is_due(gate)]
         gate = next((gate for gate in due if gate.workspace == self._at), due[0] if due else None)
-        self._at = gate and gate.workspace
+        if gate is not None:
+            self._at = gate.workspace
         return gate
 
     def _is_due(self, gate: _Gate) -> bool:

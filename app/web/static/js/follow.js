@@ -20,7 +20,7 @@ export class Follow {
     scroller.addEventListener('click', (event) => {
       if (event.target.closest('summary')) this.#following = false;
     });
-    scroller.addEventListener('toggle', () => this.#look(), { capture: true });
+    scroller.addEventListener('toggle', () => this.#following || this.#look(), { capture: true });
     // Heights are estimates until the browser draws (content-visibility), so the end moves by itself.
     const sizes = new ResizeObserver(() => this.settle());
     for (const child of scroller.children) sizes.observe(child);

@@ -1,0 +1,200 @@
+"""Every page in every state, in both themes, on a desk and on a phone: nothing for axe to find, nothing cut off.
+
+Each view leaves its pictures in `.pictures/`, for people to look at.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import axe_playwright_python
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, StorageState, ViewportSize, expect
+
+from tests.flows.service import ACCESS_CODE
+from tests.journeys import stories
+from tests.journeys.people import Person
+from tests.journeys.seeding import MIRA, seeding
+from tests.journeys.showroom import bare_showroom, showroom
+from tests.web.browser import Browsing
+from tests.web.fault_proxy import FaultProxy
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+_PICTURES = Path(__file__).parents[2] / ".pictures"
+_AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text()
+_FIND = """async () => (await axe.run({resultTypes: ['violations']})).violations.flatMap(
+  ({id, impact, nodes}) => nodes.map(({target, failureSummary}) => `${impact} ${id}: ${target} ${failureSummary}`))"""
+_CUT_OFF = """() => [document.documentElement, ...document.querySelectorAll('.scroll, .main, [data-panel]')]
+  .filter((box) => box.checkVisibility() && box.scrollWidth > box.clientWidth)
+  .map((box) => `${box.localName}.${box.className} is ${box.scrollWidth} wide in ${box.clientWidth}`)"""
+
+_DESK, _PHONE = ViewportSize(width=1440, height=900), ViewportSize(width=390, height=844)
+_NARROWEST = ViewportSize(width=320, height=640)
+
+House = Literal["company", "empty", "first"]
+
+
+@dataclass(frozen=True)
+class View:
+    """A page in a state: the service that it is at, its path, and what somebody does there first."""
+
+    name: str
+    path: str
+    prepare: Callable[[Page], Awaitable[object]] | None = None
+    house: House = "company"
+    signed_in: bool = True
+
+
+async def _choose_a_ticket(page: Page) -> None:
+    await page.get_by_role("link", name="Return 409 when an endpoint").click()
+    await page.get_by_label("Instructions for Claude Code").fill(
+        "Say in the answer which endpoint has the address already, by its id. Keep 422 for addresses that are none."
+    )
+
+
+def _open_menu(button: str) -> Callable[[Page], Awaitable[object]]:
+    async def open_menu(page: Page) -> None:
+        await page.get_by_role("button", name=button).click()
+
+    return open_menu
+
+
+async def _open_a_step(page: Page) -> None:
+    group = page.locator("details.work summary").first
+    await group.click()
+    await page.locator("details.step summary").first.click()
+    await expect(page.locator("details.step table, details.step pre").first).to_be_visible()
+
+
+async def _open_keys(page: Page) -> None:
+    await page.keyboard.press("?")
+    await expect(page.get_by_role("dialog")).to_be_visible()
+
+
+async def _come_from_elsewhere(page: Page) -> None:
+    await page.set_content(f'<form method="post" action="{page.url}"><button>Send</button></form>')
+    await page.get_by_role("button").click()
+    await expect(page.get_by_role("heading", level=1)).to_be_visible()
+
+
+VIEWS = (
+    View("home-first", "/code-runs", house="first"),
+    View("home-empty", "/code-runs", house="empty"),
+    View("home", "/code-runs", _choose_a_ticket),
+    View("home-found", "/code-runs?status=pr_opened"),
+    View("home-mode", "/code-runs", _open_menu("Mode:")),
+    View("home-repos", "/code-runs", _open_menu("Add repos")),
+    View("home-tickets", "/code-runs", _open_menu("Add ticket")),
+    View("keys", "/code-runs", _open_keys),
+    View("login", "/login", signed_in=False),
+    View("new-ticket", "/tickets/new"),
+    View("ticket", "/tickets/ACME-63"),
+    View("running", "/code-runs/ACME-42"),
+    View("queue", "/code-runs/WEB-79"),
+    View("queued", "/code-runs/ACME-61"),
+    View("question", "/code-runs/ACME-57"),
+    View("plan", "/code-runs/ENG-203"),
+    View("plans", "/code-runs/ENG-203?tab=plan"),
+    View("failed", "/code-runs/OPS-118"),
+    View("done", "/code-runs/ACME-35"),
+    View("step", "/code-runs/ACME-35", _open_a_step),
+    View("details", "/code-runs/ACME-42?tab=details"),
+    View("changes", "/code-runs/ACME-42/changes"),
+    View("changes-tab", "/code-runs/ACME-42?tab=changes"),
+    View("not-found", "/code-runs/NONE-1"),
+    View("forbidden", "/code-runs", _come_from_elsewhere),
+)
+
+
+class Houses:
+    """The services that are looked at, and who looks."""
+
+    def __init__(self, urls: dict[House, str], browser: Browser, port: int) -> None:
+        self.urls = urls
+        self.port = port
+        self._browser = browser
+        self._cookies: StorageState | None = None
+
+    async def look(self, browsing: Browsing, view: View) -> Page:
+        """The page of a view."""
+        signed_in = view.signed_in and view.house == "company"
+        options: dict[str, Any] = {"viewport": _DESK, "reduced_motion": "reduce", "base_url": self.urls[view.house]}
+        page = await browsing.page(storage_state=await self.cookies() if signed_in else None, **options)
+        await page.goto(view.path)
+        if view.prepare is not None:
+            await view.prepare(page)
+        return page
+
+    async def cookies(self) -> StorageState:
+        """Of somebody who has signed in."""
+        if self._cookies is None:
+            page = await self._browser.new_page(base_url=self.urls["company"])
+            await page.goto("/login")
+            await Person(page, MIRA).sign_in(ACCESS_CODE)
+            self._cookies = await page.context.storage_state()
+            await page.context.close()
+        return self._cookies
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def houses(tmp_path_factory: pytest.TempPathFactory, one_browser: Browser) -> AsyncIterator[Houses]:
+    """A company at work, a service that was never used, and one that nobody has set up."""
+    root = tmp_path_factory.mktemp("houses")
+    async with AsyncExitStack() as opened:
+        first = await opened.enter_async_context(bare_showroom())
+        empty = await opened.enter_async_context(showroom(root / "empty", anthropic_api_key="a key"))
+        company = await opened.enter_async_context(
+            showroom(root / "company", tracker=stories.tracker(), anthropic_api_key="a key", admin_access_code=ACCESS_CODE)
+        )
+        with seeding(company.workspace) as past:
+            stories.company(past)
+        urls: dict[House, str] = {"first": first, "empty": empty.url, "company": company.url}
+        yield Houses(urls, one_browser, company.port)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def browsing(one_browser: Browser) -> AsyncIterator[Browsing]:
+    """Pages for one test, which must not complain."""
+    visits = Browsing(one_browser)
+    yield visits
+    await visits.close()
+    assert visits.complaints == []
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
+async def test_a_page_is_readable_for_everybody(houses: Houses, browsing: Browsing, view: View) -> None:
+    browsing.expect(r"status of 40[34]")
+    assert await faults_of(await houses.look(browsing, view), view.name) == []
+
+
+async def test_a_page_that_lost_its_connection_is_readable_for_everybody(houses: Houses, browsing: Browsing) -> None:
+    browsing.expect("net::ERR|Failed to fetch|Failed to load")
+    async with FaultProxy(houses.port) as proxy:
+        cookies = await houses.cookies()
+        page = await browsing.page(viewport=_DESK, base_url=proxy.url, storage_state=cookies, reduced_motion="reduce")
+        await page.goto("/code-runs/ACME-42")
+        await expect(page.locator("[data-live-status]")).to_have_text("Live")
+        proxy.mode = "refuse"
+        proxy.cut()
+        await expect(page.get_by_text("Connection lost")).to_be_visible()
+        assert await faults_of(page, "offline") == []
+
+
+async def faults_of(page: Page, name: str) -> list[str]:
+    """What is wrong with the page in any theme and size; pictures of all of them are left."""
+    _PICTURES.mkdir(exist_ok=True)
+    await page.evaluate(_AXE)
+    faults: list[str] = []
+    for size, viewport in {"w": _DESK, "m": _PHONE}.items():
+        await page.set_viewport_size(viewport)
+        for theme in ("light", "dark"):
+            await page.emulate_media(color_scheme=theme)
+            await page.screenshot(path=_PICTURES / f"{name}-{size}-{theme}.png", animations="disabled")
+            faults += [f"{size} {theme}: {fault}" for fault in await page.evaluate(_FIND)]
+        faults += await page.evaluate(_CUT_OFF)
+    await page.set_viewport_size(_NARROWEST)
+    return faults + await page.evaluate(_CUT_OFF)
