@@ -1,6 +1,5 @@
 """The service: doors in front of the runner."""
 
-import gc
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import lru_cache
@@ -48,9 +47,6 @@ def create_app(settings: Settings | None = None, runner: Runner | None = None) -
                 app.state.runner = runner or get_runner()
             await app.state.runner.start()
             opened.push_async_callback(app.state.runner.stop)
-            # What is there by now stays: to look through it again and again would take milliseconds out of answers.
-            gc.collect()
-            gc.freeze()
             yield
 
     app = FastAPI(title="auto-code", summary="A ticket becomes a reviewed pull request.", lifespan=lifespan)

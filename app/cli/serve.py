@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import socket
 from collections.abc import AsyncIterator, Iterator
 
@@ -27,8 +28,12 @@ def serve() -> None:
     logger.configure(settings.log_level)
     # 0.0.0.0: in a container the tunnel comes from another one; no port of it is published.
     host = "0.0.0.0" if settings.production else _LOOPBACK  # noqa: S104
+    app = create_app(settings)
+    # What is loaded by now stays: to look through it again and again would take milliseconds out of answers.
+    gc.collect()
+    gc.freeze()
     uvicorn.run(
-        create_app(settings),
+        app,
         host=host,
         port=settings.claude_code_api_port,
         log_config=None,

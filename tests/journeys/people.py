@@ -3,7 +3,9 @@
 Everything is found as somebody finds it who cannot see the page: by role and name.
 """
 
+import asyncio
 import re
+import time
 from typing import Literal
 
 from playwright.async_api import Locator, Page, expect
@@ -99,6 +101,14 @@ class Person:
     async def waits_for_status(self, status: str) -> None:
         """Look at the page until it says so."""
         await expect(self.page.get_by_text(f"Status: {status}", exact=True)).to_be_visible(timeout=PATIENCE_MS)
+
+    async def reloads_until(self, status: str) -> None:
+        """Load the page again and again until it says so, as one does without scripts."""
+        give_up = time.monotonic() + PATIENCE_MS / 1000
+        while not await self.page.get_by_text(f"Status: {status}", exact=True).is_visible():
+            assert time.monotonic() < give_up, f"It is not {status}: {await self.history.inner_text()}"
+            await asyncio.sleep(0.3)
+            await self.page.reload()
 
     async def waits_for(self, words: str) -> None:
         """Look at the conversation until it says so."""

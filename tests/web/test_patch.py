@@ -181,7 +181,8 @@ async def test_a_button_that_arrived_works_under_the_policy(browsing: Any) -> No
 async def test_a_refusal_is_said_where_the_form_says_and_other_errors_in_the_bar(browsing: Any) -> None:
     browsing.expect("Failed to load resource|Response Status Error Code")
     form = """<form data-composer hx-post="/send" hx-swap="none" hx-status:422="target:#errors swap:innerHTML">
-      <textarea name="text" data-draft="say" required></textarea><button data-send>Send</button></form>
+      <input type="hidden" name="message_id" value="first"><textarea name="text" data-draft="say" required></textarea>
+      <button data-send>Send</button></form>
       <div id="errors"></div><div id="problem" hidden><span></span><button type="button"></button></div>"""
     page, site = await visit(browsing, f"<body>{form}</body>", send=(422, "<b>Too long.</b>"))
     await page.locator("textarea").fill("words")
@@ -191,9 +192,11 @@ async def test_a_refusal_is_said_where_the_form_says_and_other_errors_in_the_bar
     await page.get_by_text("Send").click()
     await expect(page.locator("#problem span")).to_have_text("The store is away.")
     assert await page.locator("textarea").input_value() == "words"
+    assert await page.locator("[name=message_id]").input_value() == "first"  # whatever arrived, it is one message
     site.answers["/send"] = (204, "")
     await page.get_by_text("Send").click()
     await expect(page.locator("textarea")).to_have_value("")
+    await expect(page.locator("[name=message_id]")).not_to_have_value("first")
     await page.reload()
     await expect(page.locator("textarea")).to_have_value("")
 

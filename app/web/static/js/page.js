@@ -163,6 +163,9 @@ function sent(form, ctx) {
   dropDrafts(form);
   if (!form.matches('[data-composer]') || ctx.hx.redirect) return;
   for (const field of form.querySelectorAll('textarea')) field.value = '';
+  // What is sent next is another message. Plain http has no randomUUID; the service then gives the name.
+  const id = form.elements.message_id;
+  if (id) id.value = crypto.randomUUID?.() ?? '';
   restoreDrafts(form);
   refreshComposers();
   follow?.toEnd();
