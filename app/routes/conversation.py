@@ -13,6 +13,7 @@ from app.config import Settings
 from app.errors import NotFound
 from app.models import Conversation, Event, EventKind, PipelineOptions, RunFilter
 from app.models import Request as Asked
+from app.routes.feed import MOST_TURNS
 from app.routes.frame import KeyDep, Pages, PagesDep, by_script
 from app.routes.requests import new_message_id
 from app.services.runner import Runner
@@ -29,7 +30,6 @@ _WINDOW = 200
 """Events that a page begins with; those before come when they are asked for."""
 
 _OLDER = 100
-_MOST_TURNS = 200
 _SEARCHED = 2_000
 """Events among which a step's result is looked for."""
 
@@ -73,7 +73,7 @@ async def page_of(
     events = await runner.history(key, before=before, limit=_WINDOW)
     conversation = await runner.conversation(key)
     changes, decisions = await runner.changes(key), await runner.decisions(key)
-    runs = (await runner.runs(RunFilter(ticket=key, limit=_MOST_TURNS))).runs
+    runs = (await runner.runs(RunFilter(ticket=key, limit=MOST_TURNS))).runs
     begin = events[0].seq if events else 1
 
     def drawn() -> object:

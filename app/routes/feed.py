@@ -15,12 +15,13 @@ from anyio import to_thread
 from sse_starlette import ServerSentEvent
 
 from app.errors import AutoCodeError
-from app.models import ConversationFilter, Event, EventKind, PipelineOptions, RepositoryChanges
+from app.models import ConversationFilter, Event, EventKind, PipelineOptions, RepositoryChanges, RunFilter
 from app.services.runner import Runner
 from app.web.presenters.changes import changes_fragment
 from app.web.presenters.conversation import parts
 from app.web.presenters.fragments import Fragment
 from app.web.presenters.home import waiting
+from app.web.presenters.pages import details_fragment, plans_fragment
 from app.web.presenters.shell import side_list
 from app.web.presenters.thread import Thread
 from app.web.rendering import Rendering
@@ -30,13 +31,24 @@ _AT_ONCE = 25
 
 _PAGE = 200
 _STATE_EVERY_S = 0.25
+MOST_TURNS = 200
+"""Turns that a page lists."""
+
 _LOOK_AGAIN_S = 60.0
 """How often a reader must still be welcome."""
 
-Standing = Literal["list", "parts", "changes"]
-"""What a page shows of how things stand: all conversations, its own, and its diff."""
+Standing = Literal["list", "parts", "changes", "plans", "details"]
+"""What a page shows of how things stand: all conversations, its own, and what is beside it."""
 
-_CHANGING = frozenset({EventKind.CHANGES_UPDATED, EventKind.PULL_REQUEST})
+_BESIDE: dict[str, Standing] = {
+    EventKind.CHANGES_UPDATED: "changes",
+    EventKind.PULL_REQUEST: "changes",
+    EventKind.PLAN_PROPOSED: "plans",
+    EventKind.ANSWERED: "plans",
+    EventKind.RUN_STATUS: "details",
+    EventKind.TURN_ENDED: "details",
+}
+"""What an event changes beside the thread."""
 
 
 class Feed:
@@ -130,9 +142,7 @@ class Feed:
             batch = events[start : start + _AT_ONCE]
             drawn = [(event.seq, self._draw(self._thread.apply(event))) for event in batch]
             yield b"".join(_sent(html, id=str(seq)) for seq, html in drawn)
-            self._stale |= {"parts"}
-            if any(event.kind in _CHANGING for event in batch):
-                self._stale |= {"changes"}
+            self._stale |= {"parts", *(_BESIDE[event.kind] for event in batch if event.kind in _BESIDE)}
             await asyncio.sleep(0)
 
     def _written(self, text: str | None, *, again: bool) -> bytes | None:
@@ -153,21 +163,29 @@ class Feed:
         return _sent("\n".join(html for _, html in news)) if news else None
 
     async def _standing(self) -> AsyncIterator[Fragment]:
-        if self._key is not None and self._stale & {"parts", "changes"}:
-            conversation = await self._runner.conversation(self._key)
-            if self._changes is None or "changes" in self._stale:
-                self._changes = await self._runner.changes(self._key)
-            models = self._runner.models
-            for part in parts(conversation, models=models, changes=self._changes, options=self._options):
-                yield part
-            if "changes" in self._stale:
-                # Long diffs are read and coloured here.
-                yield await to_thread.run_sync(changes_fragment, self._key, self._changes, conversation.run.mode)
+        if self._key is not None and "parts" in self._stale:
+            async for fragment in self._of_conversation(self._key):
+                yield fragment
         if "list" in self._stale:
             conversations = await self._runner.conversations(ConversationFilter())
             yield side_list(conversations, self._key)
             if self._key is None:
                 yield waiting(conversations)
+
+    async def _of_conversation(self, key: str) -> AsyncIterator[Fragment]:
+        conversation, models = await self._runner.conversation(key), self._runner.models
+        if self._changes is None or "changes" in self._stale:
+            self._changes = await self._runner.changes(key)
+        for part in parts(conversation, models=models, changes=self._changes, options=self._options):
+            yield part
+        if "changes" in self._stale:
+            # Long diffs are read and coloured here.
+            yield await to_thread.run_sync(changes_fragment, key, self._changes, conversation.run.mode)
+        if "plans" in self._stale:
+            yield plans_fragment(key, await self._runner.decisions(key))
+        if "details" in self._stale:
+            runs = await self._runner.runs(RunFilter(ticket=key, limit=MOST_TURNS))
+            yield details_fragment(conversation, runs.runs, models)
 
     def _draw(self, fragments: Sequence[Fragment]) -> str:
         return "\n".join(map(self._rendering.draw, fragments))

@@ -26,7 +26,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 _PICTURES = Path(__file__).parents[2] / ".pictures"
 _AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text()
-_FIND = """async () => (await axe.run({resultTypes: ['violations']})).violations.flatMap(
+# What is far below is not drawn before somebody scrolls, and keeps the colours of the theme before until then.
+_DRAW_ALL = """() => { const sheet = new CSSStyleSheet();
+  sheet.replaceSync('* { content-visibility: visible !important }');
+  document.adoptedStyleSheets = [sheet]; }"""
+_FIND = """async () => (await axe.run({resultTypes: ['violations'], preload: false})).violations.flatMap(
   ({id, impact, nodes}) => nodes.map(({target, failureSummary}) => `${impact} ${id}: ${target} ${failureSummary}`))"""
 _CUT_OFF = """() => [document.documentElement, ...document.querySelectorAll('.scroll, .main, [data-panel]')]
   .filter((box) => box.checkVisibility() && box.scrollWidth > box.clientWidth)
@@ -188,6 +192,7 @@ async def faults_of(page: Page, name: str) -> list[str]:
     """What is wrong with the page in any theme and size; pictures of all of them are left."""
     _PICTURES.mkdir(exist_ok=True)
     await page.evaluate(_AXE)
+    await page.evaluate(_DRAW_ALL)
     faults: list[str] = []
     for size, viewport in {"w": _DESK, "m": _PHONE}.items():
         await page.set_viewport_size(viewport)

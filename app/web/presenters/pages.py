@@ -39,8 +39,10 @@ class TurnRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Details:
-    """What else is known of a conversation."""
+    """What else is known of a conversation. `ticket` and `tracker` are where its ticket is, here and there."""
 
+    ticket: str
+    tracker: str | None
     facts: tuple[tuple[str, str], ...]
     turns: tuple[TurnRow, ...]
 
@@ -53,13 +55,12 @@ class ConversationPage:
     title: str
     tab: str
     ticket: str
-    tracker: str | None
     parts: Mapping[str, Fragment]
     items: tuple[Fragment, ...]
     older: Older | None
     changes: Fragment
-    plans: tuple[PlanCard, ...]
-    details: Details
+    plans: Fragment
+    details: Fragment
     composer: Composer
     errors: tuple[str, ...]
 
@@ -100,16 +101,26 @@ def conversation_page(
         title=conversation.ticket.summary or key,
         tab=tab if tab in TABS else "talk",
         ticket=f"/tickets/{key}",
-        tracker=web_link(conversation.ticket.url),
         parts={piece.id: piece for piece in (*pieces, thread.todo)},
         items=thread.items,
         older=older(key, before),
         changes=changes_fragment(key, changes, conversation.run.mode),
-        plans=tuple(reversed([plan for each in decisions if (plan := _plan(key, each)) is not None])),
-        details=_details(conversation, runs, models),
+        plans=plans_fragment(key, decisions),
+        details=details_fragment(conversation, runs, models),
         composer=message_composer(key, models=models, request=request, message_id=message_id),
         errors=tuple(errors),
     )
+
+
+def plans_fragment(key: str, decisions: Sequence[Decision]) -> Fragment:
+    """All plans and what became of them, the newest first; the decisions are oldest first."""
+    plans = [plan for each in decisions if (plan := _plan(key, each)) is not None]
+    return Fragment(id="plans", template="parts/plans.html", view=tuple(reversed(plans)))
+
+
+def details_fragment(conversation: Conversation, runs: Sequence[Run], models: Mapping[str, str]) -> Fragment:
+    """What else is known, with a row for each of the runs, which are newest first."""
+    return Fragment(id="details", template="parts/details.html", view=_details(conversation, runs, models))
 
 
 def older_items(thread: Thread) -> tuple[Fragment, ...]:
@@ -158,7 +169,12 @@ def _details(conversation: Conversation, runs: Sequence[Run], models: Mapping[st
         *((f"Base of {each.name}", each.base) for each in conversation.run.repositories),
     ]
     turns = tuple(_turn(len(runs) - index, run, models) for index, run in enumerate(runs))
-    return Details(facts=tuple((name, value) for name, value in known if value), turns=turns)
+    return Details(
+        ticket=f"/tickets/{conversation.ticket.key}",
+        tracker=web_link(conversation.ticket.url),
+        facts=tuple((name, value) for name, value in known if value),
+        turns=turns,
+    )
 
 
 def _tokens(read: int, written: int) -> str:

@@ -163,9 +163,9 @@ function sent(form, ctx) {
   dropDrafts(form);
   if (!form.matches('[data-composer]') || ctx.hx.redirect) return;
   for (const field of form.querySelectorAll('textarea')) field.value = '';
-  // What is sent next is another message. Plain http has no randomUUID; the service then gives the name.
+  // What is sent next is another message. Not `randomUUID`, which plain http has not.
   const id = form.elements.message_id;
-  if (id) id.value = crypto.randomUUID?.() ?? '';
+  if (id) id.value = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
   restoreDrafts(form);
   refreshComposers();
   follow?.toEnd();
