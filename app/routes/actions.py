@@ -17,7 +17,7 @@ from app.services.runner import Runner
 
 router = APIRouter(prefix="/code-runs/{key}", include_in_schema=False, dependencies=[Depends(check_same_origin)])
 
-Id = Annotated[str, Path(max_length=200)]
+Id = Annotated[str, Path(max_length=200, pattern="^[0-9A-Za-z_-]+$")]
 
 
 @router.post("/messages")

@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 
 from app.errors import WorkFailed
-from app.models import Job, PipelineOptions, RunMode, RunStatus, Ticket, Tokens, Trigger
+from app.models import Job, PipelineOptions, Request, RunStatus, Ticket, Tokens, Trigger
 from app.results import Outcome, Turn
 from app.services.langfuse import Langfuse
 from app.services.langfuse.client import LangfuseClient
@@ -32,7 +32,7 @@ def job_of(run_id: str = "run-1", key: str = "PROJ-1") -> Job:
     return Job(
         run_id=run_id,
         ticket=Ticket(key=key, summary="Add dark mode"),
-        mode=RunMode.IMPLEMENT,
+        request=Request(),
         trigger=Trigger.WEBHOOK,
         options=PipelineOptions(),
         session_id=None,

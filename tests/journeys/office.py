@@ -5,9 +5,10 @@ It is shared by all tests of a process, because a start costs seconds: a test ta
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
-from playwright.async_api import Browser, Page, StorageState
+from playwright.async_api import Browser, StorageState
 
 from tests.builders import jira_body
 from tests.fakes.scripts import ModelRequest, Reply
@@ -74,15 +75,17 @@ class Office:
             self._cookies[name] = await page.context.storage_state()
         return person
 
-    def __enter__(self) -> "Office":
+    def __enter__(self) -> Self:
         self.world.__enter__()
         self.service = self.world.service(**self._settings)
         self.service.__enter__()
         return self
 
-    def __exit__(self, *why: Any) -> None:
-        self.service.__exit__(*why)
-        self.world.__exit__(*why)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.service.__exit__(kind, error, trace)
+        self.world.__exit__(kind, error, trace)
 
 
 class People:
@@ -101,10 +104,3 @@ class People:
         await self.browsing.close()
         self._office.world.mend()
         self._office.world.open_gates()
-
-
-def hosts(page: Page) -> set[str]:
-    """Collects the hosts of all requests that the page makes from now on."""
-    seen: set[str] = set()
-    page.on("request", lambda request: seen.add(request.url.split("/")[2] if "://" in request.url else request.url))
-    return seen

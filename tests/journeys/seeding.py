@@ -128,9 +128,7 @@ class Story:
         works: bool = True,
     ) -> None:
         """Begin a run: by a person's message, or by the webhook where it is nobody's. It waits unless it `works`."""
-        request = Request(
-            mode=mode, text=text, by=by, model=SONNET, auto_pr=auto_pr, repositories=tuple(repositories)
-        )
+        request = Request(mode=mode, text=text, by=by, model=SONNET, auto_pr=auto_pr, repositories=tuple(repositories))
         trigger = Trigger.MESSAGE if by else Trigger.WEBHOOK
         claim = Claim(ticket=self.ticket, request=request, trigger=trigger, options=PipelineOptions())
         store = self._past
@@ -208,7 +206,14 @@ class Story:
         _now(self.after(_PACE_S)._past.stage_ended(self.run, name, status, rounds=rounds, summary=summary))
 
     def gate(
-        self, gate: StageName, command: str, *, repository: str, output: str = "", failed: bool = False, took_s: float = 9
+        self,
+        gate: StageName,
+        command: str,
+        *,
+        repository: str,
+        output: str = "",
+        failed: bool = False,
+        took_s: float = 9,
     ) -> None:
         """A check of one repository."""
         outcome = CheckOutcome.FAILED if failed else CheckOutcome.PASSED

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from playwright.async_api import expect
 
-from tests.fakes.scripts import ModelRequest, Reply, read_file
+from tests.fakes.scripts import Reply, read_file
 from tests.journeys.office import Office, People
 from tests.journeys.people import Person
 from tests.web.fault_proxy import FaultProxy

@@ -32,7 +32,7 @@ _DRAW_ALL = """() => { const sheet = new CSSStyleSheet();
   document.adoptedStyleSheets = [sheet]; }"""
 _FIND = """async () => (await axe.run({resultTypes: ['violations'], preload: false})).violations.flatMap(
   ({id, impact, nodes}) => nodes.map(({target, failureSummary}) => `${impact} ${id}: ${target} ${failureSummary}`))"""
-_CUT_OFF = """() => [document.documentElement, ...document.querySelectorAll('.scroll, .main, [data-panel]')]
+_CUT_OFF = """() => [document.documentElement, ...document.querySelectorAll('.main, .scroll, [data-panel], [popover], dialog')]
   .filter((box) => box.checkVisibility() && box.scrollWidth > box.clientWidth)
   .map((box) => `${box.localName}.${box.className} is ${box.scrollWidth} wide in ${box.clientWidth}`)"""
 
@@ -80,9 +80,10 @@ async def _open_keys(page: Page) -> None:
 
 
 async def _come_from_elsewhere(page: Page) -> None:
-    await page.set_content(f'<form method="post" action="{page.url}"><button>Send</button></form>')
+    form = f'<form method="post" action="{page.url}"><button>Win a prize</button></form>'
+    await page.goto(f"data:text/html,{form}")
     await page.get_by_role("button").click()
-    await expect(page.get_by_role("heading", level=1)).to_be_visible()
+    await expect(page.get_by_role("heading", name="You may not do that")).to_be_visible()
 
 
 VIEWS = (
@@ -152,7 +153,9 @@ async def houses(tmp_path_factory: pytest.TempPathFactory, one_browser: Browser)
         first = await opened.enter_async_context(bare_showroom())
         empty = await opened.enter_async_context(showroom(root / "empty", anthropic_api_key="a key"))
         company = await opened.enter_async_context(
-            showroom(root / "company", tracker=stories.tracker(), anthropic_api_key="a key", admin_access_code=ACCESS_CODE)
+            showroom(
+                root / "company", tracker=stories.tracker(), anthropic_api_key="a key", admin_access_code=ACCESS_CODE
+            )
         )
         with seeding(company.workspace) as past:
             stories.company(past)

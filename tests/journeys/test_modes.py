@@ -7,14 +7,13 @@ from tests.fakes.scripts import Reply, read_file, write_file
 from tests.flows.world import REPOSITORY
 from tests.journeys.office import API, Office, People
 
-
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_a_question_is_answered_while_one_looks_and_changes_nothing(office: Office, people: People) -> None:
     answer = "They live in src/theme.txt, one on each line. There are two of them so far: light, and dark."
-    office.claude_says("Where do themes live?", Reply("Let me look.", tools=[read_file("src/theme.txt")]), Reply(answer))
-    office.world.model.fault("hang_mid_stream", when=lambda asked: "Let me look." in asked.body.decode())
+    office.claude_says("Where do themes live?", Reply("I look.", tools=[read_file("src/theme.txt")]), Reply(answer))
+    office.world.model.fault("hang_mid_stream", when=lambda asked: "I look." in asked.body.decode())
     ada = await people("Ada Lovelace")
     await ada.creates_ticket("ASK-1", "Themes", "Where are they?")
     await ada.chooses_mode("Ask")

@@ -319,7 +319,8 @@ def test_plans_are_kept_with_what_became_of_them_newest_first() -> None:
     answered = {"answer": Answer(by="Mira Chen", text="Smaller"), "answered_at": NOON}
     first = decision(Question(id="p0", plan="One", version=1), **answered)
     page = page_of(decisions=(first, decision(ASKED), decision(PLAN)))
-    assert [(plan.version, plan.decided and plan.decided.words) for plan in page.plans.view] == [
+    plans: Any = page.plans.view
+    assert [(plan.version, plan.decided and plan.decided.words) for plan in plans] == [
         (2, None),
         (1, "Changes asked"),
     ]
@@ -327,7 +328,8 @@ def test_plans_are_kept_with_what_became_of_them_newest_first() -> None:
 
 def test_details_count_the_turns_from_the_first() -> None:
     page = page_of(runs=(run(mode=RunMode.EDITS, error="It broke."), run(mode=RunMode.ASK)))
-    assert [(turn.number, turn.words, turn.outcome) for turn in page.details.view.turns] == [
+    details: Any = page.details.view
+    assert [(turn.number, turn.words, turn.outcome) for turn in details.turns] == [
         (2, "Edits · Sonnet 4.6 · Mira Chen", "It broke."),
         (1, "Ask · Sonnet 4.6 · Mira Chen", ""),
     ]

@@ -37,8 +37,9 @@ export function keepTime() {
   showAges();
 }
 
-/** Show the wall times in `root` as the reader's own, and ages as they are by now. */
+/** Show the wall times in `root` as the reader's own, and ages and durations as they are by now. */
 export function localize(root) {
+  tick(root);
   showAges(root);
   const own = root.matches?.('time[data-clock]') ? [root] : [];
   for (const time of [...own, ...root.querySelectorAll('time[data-clock]')]) {
@@ -49,9 +50,9 @@ export function localize(root) {
   }
 }
 
-function tick() {
+function tick(root = document) {
   const now = Date.now() + ahead;
-  for (const time of document.querySelectorAll('time[data-since]')) {
+  for (const time of root.querySelectorAll('time[data-since]')) {
     write(time, duration(now - Date.parse(time.dataset.since)));
   }
 }
