@@ -24,6 +24,7 @@ _MODES = {
     ),
 }
 _FOLLOW_PLAN = "The plan was approved. Mode of this turn: edits. Implement it as it stands:"
+_ADDED = "Whoever approved it added:"
 _ANSWERED = "People answered what you had asked. Go on with it."
 _PROPOSED = "You proposed this plan:"
 _REVISE = "People want the plan changed. Revise it, and propose it again with ExitPlanMode. This is what they wrote:"
@@ -52,7 +53,7 @@ def _decided(job: Job) -> list[str]:
     if question.plan is not None:
         plan = fenced("plan", question.plan)
         if answer is not None and answer.approved:
-            return [_FOLLOW_PLAN, plan]
+            return [_FOLLOW_PLAN, plan, *([_ADDED, fenced("message", answer.text)] if answer.text else [])]
         asked = [_MODES[RunMode.PLAN], *_asked(job), _PROPOSED, plan]
         return [*asked, _REVISE, fenced("message", answer.text if answer else "")]
     said = [f"{asked}: {chosen}" for asked, chosen in (answer.answers if answer else {}).items()]

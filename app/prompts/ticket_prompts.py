@@ -65,6 +65,12 @@ def told_news(news: Sequence[News]) -> list[str]:
     parts = []
     if places := [f"- {each.repository}: {each.directory}" for each in news if each.repository]:
         parts.append("You work in several repositories at once, each in a worktree of its own:\n" + "\n".join(places))
+    return parts + told_arrivals(news)
+
+
+def told_arrivals(news: Sequence[News]) -> list[str]:
+    """What people did in the repositories by itself, for a session that knows where they are."""
+    parts = []
     for each in news:
         where = f" in {each.repository}" if each.repository else ""
         if each.arrived:

@@ -31,7 +31,8 @@ async def send(
     form: FormDep,
 ) -> Response:
     """Say something to Claude."""
-    model = (await runner.conversation(key)).request.model or await runner.preferred_model(person.name)
+    last = (await runner.conversation(key)).request.model
+    model = last if last in runner.models else await pages.model()
     try:
         form.needed("text")
         asked = request_in(form, text="text", by=person.name, model=model)

@@ -17,7 +17,8 @@ from app.errors import AutoCodeError, InvalidInput, NotFound
 from app.models import Conversation, ConversationFilter, Receipt, RunMode, RunStatus, Ticket, Trigger
 from app.models import Request as Asked
 from app.results import TicketHit
-from app.routes.frame import Pages, PagesDep, by_script, opened
+from app.routes.frame import Pages, PagesDep, by_script, opened, ticket_key
+from app.routes.listing import suggested_names
 from app.routes.requests import message_id_in, new_message_id, request_in, ticket_in, typed_in
 from app.routes.setup import setup_facts
 from app.services.runner import Runner
@@ -69,8 +70,9 @@ async def home(
 @router.get("/code-runs/new")
 async def new(request: Request, runner: RunnerDep, person: PersonDep, pages: PagesDep, ticket: Words = "") -> Response:
     """The first page with a ticket chosen: what a link in a tracker leads to. A ticket that was sent is shown."""
-    if not (key := ticket.strip().upper()):
+    if not ticket.strip():
         return RedirectResponse("/code-runs", status_code=303)
+    key = ticket_key(ticket.strip())
     with contextlib.suppress(NotFound):
         await runner.conversation(key)
         return RedirectResponse(f"/code-runs/{quote(key)}", status_code=303)
@@ -135,13 +137,15 @@ async def _home(
     status: int = 200,
 ) -> Response:
     conversations = await pages.conversations()
+    ready = await _ready(runner, conversations) if found is None else ()
     page = home_page(
         composer=composer,
         conversations=conversations,
         setup=setup_facts(request.app.state.settings, runner),
         found=found,
         wanted=wanted,
-        ready=await _ready(runner, conversations) if found is None else (),
+        ready=ready,
+        suggested=await suggested_names(runner, ready),
         demo=request.app.state.demo_ticket is not None,
         errors=errors or [],
     )

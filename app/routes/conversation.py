@@ -74,6 +74,7 @@ async def page_of(
     conversation = await runner.conversation(key)
     changes, decisions = await runner.changes(key), await runner.decisions(key)
     runs = (await runner.runs(RunFilter(ticket=key, limit=MOST_TURNS))).runs
+    model = await pages.model()
     begin = events[0].seq if events else 1
 
     def drawn() -> object:
@@ -84,6 +85,7 @@ async def page_of(
             conversation.model_copy(update={"request": typed}) if typed else conversation,
             thread=thread,
             models=runner.models,
+            model=model,
             changes=changes,
             before=begin if begin > 1 else None,
             decisions=decisions,

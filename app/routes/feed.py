@@ -15,7 +15,8 @@ from anyio import to_thread
 from sse_starlette import ServerSentEvent
 
 from app.errors import AutoCodeError
-from app.models import ConversationFilter, Event, EventKind, PipelineOptions, RepositoryChanges, RunFilter
+from app.models import Event, EventKind, PipelineOptions, RepositoryChanges, RunFilter
+from app.routes.listing import newest_and_waiting
 from app.services.runner import Runner
 from app.web.presenters.changes import changes_fragment
 from app.web.presenters.conversation import parts
@@ -167,7 +168,7 @@ class Feed:
             async for fragment in self._of_conversation(self._key):
                 yield fragment
         if "list" in self._stale:
-            conversations = await self._runner.conversations(ConversationFilter())
+            conversations = await newest_and_waiting(self._runner)
             yield side_list(conversations, self._key)
             if self._key is None:
                 yield waiting(conversations)

@@ -15,7 +15,8 @@ from app.api.dependencies import RunnerDep
 from app.api.identity import PersonDep
 from app.domain.naming import is_ticket_key
 from app.errors import NotFound
-from app.models import Conversation, ConversationFilter
+from app.models import Conversation
+from app.routes.listing import newest_and_waiting
 from app.web.presenters.shell import shell
 from app.web.rendering import Rendering
 
@@ -37,11 +38,18 @@ class Pages:
         self._rendering = rendering
         self._person = person
         self._conversations: tuple[Conversation, ...] | None = None
+        self._model: str | None = None
+
+    async def model(self) -> str:
+        """The model that the person's messages go to."""
+        if self._model is None:
+            self._model = await self._runner.preferred_model(self._person.name)
+        return self._model
 
     async def conversations(self) -> tuple[Conversation, ...]:
         """Those in the sidebar."""
         if self._conversations is None:
-            self._conversations = await self._runner.conversations(ConversationFilter())
+            self._conversations = await newest_and_waiting(self._runner)
         return self._conversations
 
     async def show(
@@ -64,7 +72,7 @@ class Pages:
             live=live,
             after=after,
             models=self._runner.models,
-            model=await self._runner.preferred_model(self._person.name),
+            model=await self.model(),
         )
         return await self._drawn(partial(self._rendering.page, name, shell=frame, **view), status)
 
@@ -103,12 +111,13 @@ def opened(request: Request, address: str) -> Response:
     return RedirectResponse(address, status_code=303)
 
 
-def _key(key: str) -> str:
+def ticket_key(key: str) -> str:
+    """The key that an address holds. Raises NotFound for what is none."""
     wanted = key.upper()
     if not is_ticket_key(wanted):
         raise NotFound(f"{key[:100]!r} is not the key of a ticket. Keys look like PROJ-1.")
     return wanted
 
 
-KeyDep = Annotated[str, Depends(_key)]
-"""A ticket's key in the address, in any case of letters. Raises NotFound for what is none."""
+KeyDep = Annotated[str, Depends(ticket_key)]
+"""A ticket's key in the address, in any case of letters."""

@@ -7,9 +7,8 @@ from fastapi import APIRouter, Query, Response
 from app.api.dependencies import RunnerDep
 from app.api.identity import PersonDep
 from app.models import ConversationFilter
-from app.results import TicketHit
 from app.routes.frame import PagesDep
-from app.services.runner import Runner
+from app.routes.listing import newest_and_waiting, suggested_names
 from app.web.presenters.shell import side_list
 
 router = APIRouter(prefix="/ui", include_in_schema=False)
@@ -24,7 +23,7 @@ Words = Annotated[str, Query(max_length=200)]
 async def tickets(runner: RunnerDep, pages: PagesDep, q: Words = "") -> Response:
     """Tickets with these words, or this key; each with the repositories that its project's tickets had."""
     hits = (await runner.find_tickets(q.strip()))[:_MOST_HITS]
-    repositories = await _repositories(runner, hits)
+    repositories = await suggested_names(runner, hits)
     return await pages.piece("parts/ticket_hits.html", hits=hits, repositories=repositories)
 
 
@@ -41,14 +40,7 @@ async def branches(
 @router.get("/runs")
 async def runs(runner: RunnerDep, pages: PagesDep, _: PersonDep, q: Words = "") -> Response:
     """The sidebar's list, of the runs with these words."""
-    found = side_list(await runner.conversations(ConversationFilter(words=q.strip())))
+    words = q.strip()
+    asked = runner.conversations(ConversationFilter(words=words)) if words else newest_and_waiting(runner)
+    found = side_list(await asked)
     return await pages.piece(found.template, item=found)
-
-
-async def _repositories(runner: Runner, hits: tuple[TicketHit, ...]) -> dict[str, str]:
-    of_project: dict[str, str] = {}
-    for hit in hits:
-        project = hit.key.rpartition("-")[0]
-        if project not in of_project:
-            of_project[project] = " ".join(each.name for each in await runner.suggested(hit.key))
-    return {hit.key: of_project[hit.key.rpartition("-")[0]] for hit in hits}

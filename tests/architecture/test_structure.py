@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,7 @@ def imported_by(file: Path) -> set[str]:
     return {module.partition(".")[0] for module in modules_imported_by(file)}
 
 
+@cache
 def modules_imported_by(file: Path) -> set[str]:
     """Modules that a file imports, anywhere in it."""
     found: set[str] = set()

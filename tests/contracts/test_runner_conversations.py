@@ -11,6 +11,7 @@ from app.models import (
     Asked,
     ConversationFilter,
     EventKind,
+    PipelineOptions,
     Question,
     RepositoryChanges,
     RepositoryChoice,
@@ -22,6 +23,7 @@ from app.models import (
 )
 from app.results import TicketDetails, TicketHit, TicketProject
 from app.services.runner import Runner
+from app.services.store.base import Claim
 from app.services.store.mock_client import MockStore
 from app.services.tracker.mock_client import MockTracker
 from tests.contracts.runners import KINDS, runner_of
@@ -340,6 +342,18 @@ async def test_what_changed_is_published_with_the_bases_it_was_made_for(runner: 
     run = await runner.run(str(receipt.run_id))
     assert (run.mode, run.by, run.repositories) == ("publish", "Ben", (API,))
     assert (await runner.conversation("PROJ-1")).request.repositories == (DEMO,)
+
+
+async def test_what_a_model_changed_that_is_gone_from_the_settings_is_published(
+    runner: Runner, store: MockStore
+) -> None:
+    request = asked(mode=RunMode.EDITS, model="claude-old")
+    claim = Claim(ticket=TICKET, request=request, trigger=Trigger.MESSAGE, options=PipelineOptions())
+    begun = await store.send(claim, lambda _transaction, _work: None, message_id="one")
+    await runner.stop_run(str(begun.run_id), by="Ada")
+    receipt = await runner.open_pull_requests("PROJ-1", by="Ben")
+
+    assert (await runner.run(str(receipt.run_id))).model in {None, "claude-sonnet-4-6"}
 
 
 async def test_pull_requests_are_of_the_conversations_repositories(runner: Runner) -> None:

@@ -145,6 +145,7 @@ async def test_a_list_is_narrowed_by_how_the_newest_run_stands_and_was_asked(sto
     assert await listed(store, by="Ada") == ["PROJ-1"]
     assert await listed(store, by="Bob", mode=RunMode.ASK, status=RunStatus.IDLE, words="proj-2") == ["PROJ-2"]
     assert await listed(store, by="Bob", words="PROJ-1") == []
+    assert await listed(store, by="no\0body") == []
 
 
 SUMMARIES = {

@@ -162,9 +162,17 @@ async def test_the_same_message_is_taken_once(store: Store, before: str) -> None
     first = await send(store, "m")
     assert first.status == {"nothing": "accepted", "a run": "queued", "a question": "answered"}[before]
     known = await everything(store)
-    again = await send(store, "m", "something else")
+    again = await send(store, "m")
     assert (again.status, again.ticket, again.reason) == ("duplicate", KEY, "it was sent already")
     assert again.run_id == {"nothing": first.run_id, "a run": None, "a question": run_id}[before]
+    assert await everything(store) == known
+
+
+async def test_other_words_with_the_id_of_a_message_are_refused_and_not_lost_in_silence(store: Store) -> None:
+    await send(store, "m")
+    known = await everything(store)
+    with pytest.raises(Conflict, match="Something else was sent from this page before"):
+        await send(store, "m", "something else")
     assert await everything(store) == known
 
 

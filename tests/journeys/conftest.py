@@ -10,7 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, expect
 
 from tests.journeys.office import Office, People
-from tests.web.browser import chromium
+from tests.web.browser import Browsing, chromium
 
 _LIMIT_MS = 15_000
 """For what takes no turn of Claude. The machine may be busy with other tests."""
@@ -34,7 +34,14 @@ async def one_browser() -> AsyncIterator[Browser]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def people(office: Office, one_browser: Browser) -> AsyncIterator[People]:
     """The test's people, whose pages must not complain."""
-    present = People(office, one_browser)
-    yield present
-    await present.leave()
-    assert present.browsing.complaints == []
+    async with People(office, one_browser) as present:
+        yield present
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def browsing(one_browser: Browser) -> AsyncIterator[Browsing]:
+    """Pages for one test of a showroom, which must not complain."""
+    visits = Browsing(one_browser)
+    yield visits
+    await visits.close()
+    assert visits.complaints == []

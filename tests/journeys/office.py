@@ -4,7 +4,7 @@ It is shared by all tests of a process, because a start costs seconds: a test ta
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -48,7 +48,7 @@ class Office:
 
     async def asked(self, words: str) -> ModelRequest:
         """The first request to the model whose prompt has these words, as soon as it has come."""
-        return await asyncio.to_thread(self.world.model.wait_for, lambda each: words in World.prompt_of(each))
+        return await asyncio.to_thread(self.world.model.wait_for, about(words))
 
     def ticket(self, key: str, summary: str = "Add dark mode toggle", description: str = "On every page.") -> str:
         """Make a local ticket, without a browser. Returns its key."""
@@ -84,12 +84,16 @@ class Office:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.service.stop()  # by itself it leaves no process behind that would still write
         self.service.__exit__(kind, error, trace)
         self.world.__exit__(kind, error, trace)
 
 
 class People:
-    """The people of one test: they come to the office when they are called, and leave it as it was."""
+    """The people of one test, in an `async with`: they come when they are called, and leave the office as it was.
+
+    It fails when one of their pages complained: see `Browsing`.
+    """
 
     def __init__(self, office: Office, browser: Browser) -> None:
         self.browsing = Browsing(browser)
@@ -99,8 +103,19 @@ class People:
         """Somebody at the first page: see `Office.person`."""
         return await self._office.person(self.browsing, name, **options)
 
-    async def leave(self) -> None:
-        """Close all pages, and let go what the test held."""
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         await self.browsing.close()
         self._office.world.mend()
         self._office.world.open_gates()
+        if error is None:
+            assert self.browsing.complaints == []
+
+
+def about(words: str) -> Callable[[ModelRequest], bool]:
+    """Requests of the turn whose prompt has these words, for gates and faults of the model."""
+    return lambda request: words in World.prompt_of(request)

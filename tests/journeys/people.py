@@ -49,6 +49,12 @@ class Person:
         await self.page.get_by_role("button", name="Create", exact=True).click()
         await expect(self.page.get_by_role("button", name=f"Remove ticket {key}")).to_be_visible()
 
+    async def finds_ticket(self, words: str, found: str) -> None:
+        """Look for a ticket, and take the one that is called so."""
+        await self.page.get_by_role("button", name="Add ticket").click()
+        await self.page.get_by_role("searchbox", name="Find a ticket").fill(words)
+        await self.page.get_by_role("button", name=found).click()
+
     async def chooses_mode(self, mode: Mode, *, draft_pr: bool = False) -> None:
         """Choose what Claude may do, and whether it opens pull requests when it is done."""
         opener = self.page.get_by_role("button", name="Mode:")

@@ -2,14 +2,15 @@
 
 import asyncio
 import contextlib
+import time
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, expect
 
 from tests.fakes.scripts import Reply, ask_people, propose_plan, write_file, write_plan
-from tests.flows.world import REPOSITORY, World
-from tests.journeys.office import Office, People
+from tests.flows.world import REPOSITORY
+from tests.journeys.office import Office, People, about
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -59,14 +60,12 @@ async def test_a_question_waits_over_a_restart_without_a_process_and_is_answered
     )
     people.browsing.expect("net::ERR_|50[23]|409")
     ada, grace = await people("Ada Lovelace"), await people("Grace Hopper")
-    with office.world.model.gate(lambda asked: "Paint the toggle" in World.prompt_of(asked)):
+    with office.world.model.gate(about("Paint the toggle")):
         await ada.sends_ticket(office.ticket("WAIT-1"), "Paint the toggle", mode="Edits")
         await office.asked("Paint the toggle")
         assert works_in(office.world.workspace, "wait-1")
     await ada.waits_for_status("Needs input")
-    async with asyncio.timeout(20):
-        while works_in(office.world.workspace, "wait-1"):
-            await asyncio.sleep(0.1)
+    await nothing_works_in(office.world.workspace, "wait-1")
     office.service.stop()
     await grace_stays_behind(grace.page)
     office.service.start()
@@ -80,6 +79,14 @@ async def test_a_question_waits_over_a_restart_without_a_process_and_is_answered
 
     await grace.answers("Sky")
     await expect(grace.page.get_by_role("alert")).to_contain_text("Ada Lovelace")
+
+
+async def nothing_works_in(directory: Path, branch: str) -> None:
+    """Return when no process works there."""
+    give_up = time.monotonic() + 20
+    while works_in(directory, branch):
+        assert time.monotonic() < give_up, f"A process still works on {branch}."
+        await asyncio.sleep(0.1)
 
 
 def works_in(directory: Path, branch: str) -> bool:

@@ -126,7 +126,7 @@ async def test_a_browser_without_scripts_reads_sends_and_decides(office: Office,
     await ada.approves()
     await ada.reloads_until("Idle")
     await expect(ada.history).to_contain_text("Plain it is.")
-    await ada.history.get_by_text("Explor").click()
+    await ada.history.get_by_text("Explored for").first.click()
     await ada.history.get_by_text("README.md").click()
     await ada.history.get_by_role("link", name="Show the whole step").first.click()
     await expect(page.get_by_role("main")).to_contain_text("# Widgets")

@@ -4,7 +4,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.fakes.scripts import Reply, bash, propose_plan, write_file, write_plan
-from tests.journeys.office import Office, People
+from tests.journeys.office import Office, People, about
 from tests.journeys.people import PATIENCE_MS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -54,7 +54,7 @@ async def test_another_page_cannot_act_in_a_persons_name(office: Office, people:
     office.claude_says("Never mind", Reply("Never mind."))
     people.browsing.expect("403")
     ada = await people("Ada Lovelace")
-    with office.world.model.gate(lambda asked: "Never mind" in asked.body.decode()):
+    with office.world.model.gate(about("Never mind")):
         await ada.sends_ticket(office.ticket("FORGED-1"), "Never mind", mode="Ask")
         trap = f'<form method="post" action="{office.url}/code-runs/FORGED-1/stop"><button>A kitten</button></form>'
         await ada.page.route(FOREIGN, lambda route: route.fulfill(body=trap, content_type="text/html"))

@@ -163,15 +163,6 @@ async def houses(tmp_path_factory: pytest.TempPathFactory, one_browser: Browser)
         yield Houses(urls, one_browser, company.port)
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def browsing(one_browser: Browser) -> AsyncIterator[Browsing]:
-    """Pages for one test, which must not complain."""
-    visits = Browsing(one_browser)
-    yield visits
-    await visits.close()
-    assert visits.complaints == []
-
-
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
 async def test_a_page_is_readable_for_everybody(houses: Houses, browsing: Browsing, view: View) -> None:
     browsing.expect(r"status of 40[34]")

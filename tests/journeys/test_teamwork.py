@@ -3,9 +3,9 @@
 import pytest
 from playwright.async_api import expect
 
-from tests.fakes.scripts import ModelRequest, Reply, read_file, write_file
-from tests.flows.world import REPOSITORY, World
-from tests.journeys.office import Office, People
+from tests.fakes.scripts import Reply, read_file, write_file
+from tests.flows.world import REPOSITORY
+from tests.journeys.office import Office, People, about
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -97,12 +97,3 @@ async def test_a_person_takes_over_what_the_tracker_began(office: Office, people
     (pull,) = office.world.github[REPOSITORY].find(head="acme:ticket/hook-1")
     assert office.world.git.file(REPOSITORY, "ticket/hook-1", "src/switch.txt") == "switch\n"
     await expect(ada.history.get_by_role("link", name="Open on GitHub").last).to_have_attribute("href", pull.url)
-
-
-def about(words: str):
-    """Requests of the turn whose prompt has these words."""
-
-    def matches(asked: ModelRequest) -> bool:
-        return words in World.prompt_of(asked)
-
-    return matches

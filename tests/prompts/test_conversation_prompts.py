@@ -98,6 +98,7 @@ def test_a_session_that_knows_the_ticket_is_told_the_message_and_the_news() -> N
         job(question=COLOUR, answer=Answer(by="Ada", answers={OUTSIDE: "Blue"})),
         job(RunMode.PLAN, question=PLAN, answer=Answer(by="Ada", text=OUTSIDE)),
         job(question=Question(id="plan", plan=OUTSIDE), answer=Answer(by="Ada", approved=True)),
+        job(question=PLAN, answer=Answer(by="Ada", approved=True, text=OUTSIDE)),
     ],
 )
 def test_what_people_and_the_model_wrote_stays_between_its_fences(told: Job) -> None:
@@ -114,6 +115,12 @@ def test_an_approved_plan_is_given_to_follow_as_it_stands() -> None:
     assert "The plan was approved. Mode of this turn: edits." in said
     assert fences_of(said)[-1] == "1. Change theme.txt."
     assert "ExitPlanMode" not in said
+
+
+def test_an_approved_plan_is_given_with_what_was_added_at_the_approval() -> None:
+    answer = Answer(by="Ada", approved=True, text="Mind the edges.")
+    said = prompt(job(text="", question=PLAN, answer=answer), known=False)
+    assert fences_of(said)[-2:] == ["1. Change theme.txt.", "Mind the edges."]
 
 
 def test_a_plan_that_people_want_changed_is_given_with_what_was_asked_and_what_they_wrote() -> None:

@@ -210,6 +210,29 @@ async def test_a_known_ticket_without_a_conversation_can_be_sent(service: Servic
     assert (answer.status_code, answer.headers["location"]) == (303, "/code-runs/new?ticket=PROJ-5")
 
 
+@pytest.mark.parametrize("path", ["/code-runs", "/ui/runs", "/events?once=1"])
+async def test_what_waits_for_people_stays_in_the_list_however_much_else_happens(service: Service, path: str) -> None:
+    run_id = await taken(service, "OLD-1")
+    await service.store.move(run_id, RunStatus.RUNNING)
+    await service.store.ask(run_id, Question(id="q1", asked=(Asked(question="Which one?"),)))
+    for number in range(60):
+        await taken(service, f"PROJ-{number}")
+    html = (await service.look(path)).text
+    assert 'href="/code-runs/OLD-1"' in html
+    assert html.index('href="/code-runs/OLD-1"') < html.index('href="/code-runs/PROJ-59"')
+
+
+async def test_the_model_of_a_turn_that_chose_none_is_the_persons_own(service: Service) -> None:
+    await taken(service)
+    await service.runner.prefer_model("You", "claude-opus-4-8")
+    html = await page(service, "/code-runs/PROJ-1")
+    box = html[html.index('id="composer"') :]
+    assert '<input type="radio" name="model" value="claude-opus-4-8" checked>' in box
+    await service.submit("/code-runs/PROJ-1/messages", {"text": "Go on."})
+    (waiting,) = (await service.runner.conversation("PROJ-1")).queue
+    assert waiting.request.model == "claude-opus-4-8"
+
+
 async def test_a_question_waits_with_its_answers(service: Service) -> None:
     run_id = await taken(service)
     await service.store.move(run_id, RunStatus.RUNNING)
@@ -300,6 +323,8 @@ async def test_menus_find_tickets_branches_and_runs(service: Service) -> None:
     hits = await service.get("/ui/tickets?q=dark")
     assert 'data-ticket="PROJ-1"' in hits.text
     assert f'data-repos="{WIDGETS}"' in hits.text
+    await service.runner.create_ticket("PROJ-2", "Not sent yet", "")
+    assert (await page(service, "/code-runs")).count(f'data-title="Not sent yet" data-repos="{WIDGETS}"') == 2
     assert "No ticket is like that." in (await service.get("/ui/tickets?q=light")).text
     assert 'data-branch="main"' in (await service.get(f"/ui/branches?repo={WIDGETS}&q=MA")).text
     assert "No branch is like that." in (await service.get(f"/ui/branches?repo={WIDGETS}&q=x")).text

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from app.domain.run_state import CUT_SHORT
 from app.models import (
     Answer,
     Asked,
@@ -82,6 +83,12 @@ def test_what_is_active_can_be_stopped_and_what_failed_can_be_retried(
     assert (actions.stop, actions.retry, dock.stop is not None) == (stop, retry, stop)
 
 
+def test_what_was_stopped_can_be_retried() -> None:
+    cut = stage(StageName.ANSWER, StageStatus.WARNED, summary=CUT_SHORT)
+    stopped = conversation(run_facts={"status": RunStatus.IDLE, "stages": (cut,)})
+    assert part("actions", stopped).retry
+
+
 def test_a_draft_can_be_opened_for_changes_that_have_none_once_the_turn_is_over() -> None:
     changes = (change("a.py"), change("b.py", repository="acme/acme-workers"))
     idle = conversation(run_facts={"status": RunStatus.IDLE}, pull_requests=(PULL_REQUEST,))
@@ -98,6 +105,11 @@ def test_facts_say_repositories_mode_model_time_and_cost() -> None:
     assert (facts.mode, facts.model, facts.since) == ("Edits, draft PR on", "Sonnet 4.6", None)
     assert (facts.took, facts.cost) == ("19m 44s", "$1.88")
     assert part("facts", conversation()).since == NOON
+
+
+def test_a_tickets_repositories_are_those_that_it_changed_where_nobody_chose_any() -> None:
+    known = conversation(request=Request(mode=RunMode.IMPLEMENT), run_facts={"repositories": ()})
+    assert part("facts", known, changes=(change("a.py"),)).repositories == (("acme-backend", "main"),)
 
 
 def test_a_queued_message_says_who_and_can_be_withdrawn_or_sent_now() -> None:
@@ -125,6 +137,21 @@ def test_the_strip_shows_stages_to_come_and_leaves_out_that_the_workspace_was_ma
         ("Tests", "later", "not started"),
         ("PR", "later", "not started"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("auto_pr", "pull_requests", "names"),
+    [
+        (False, (), ["Implement"]),
+        (True, (), ["Implement", "Tests", "PR"]),
+        (False, (PULL_REQUEST,), ["Implement", "Tests", "PR"]),
+    ],
+)
+def test_edits_have_gates_to_come_only_on_the_way_to_a_pull_request(
+    auto_pr: bool, pull_requests: tuple[PullRequest, ...], names: list[str]
+) -> None:
+    known = conversation(run_facts={"mode": RunMode.EDITS, "auto_pr": auto_pr}, pull_requests=pull_requests)
+    assert [name for name, _, _ in strip(known, tests=True)] == names
 
 
 def test_the_strip_of_a_failed_run_says_where_and_what_was_not_reached() -> None:

@@ -38,12 +38,14 @@ class Prompt(Model):
 class Reply(Model):
     """What people answered to the question that a turn stopped for; the turn goes on with it.
 
-    `prompt` is asked instead where the session does not know the question any more (its transcript is gone).
+    `prompt` is asked instead where the session does not know the question any more (its transcript is gone). `news` is
+    told with the answer: what people did in the worktrees while they were asked.
     """
 
     question: Question
     answer: Answer
     prompt: Prompt
+    news: str = ""
 
 
 class Permission(StrEnum):

@@ -27,8 +27,10 @@ def result_of(reply: Reply, given: Mapping[str, Any]) -> PermissionResultAllow |
     if reply.question.plan is not None:
         return _reviewed(reply, given)
     if not answer.answers:
-        return PermissionResultDeny(message=f"They did not choose; they wrote: {answer.text or 'nothing.'}")
-    notes = {next(iter(answer.answers)): {"notes": answer.text}} if answer.text else {}
+        wrote = f"They did not choose; they wrote: {answer.text or 'nothing.'}"
+        return PermissionResultDeny(message=_with_news(wrote, reply))
+    note = _with_news(answer.text, reply)
+    notes = {next(iter(answer.answers)): {"notes": note}} if note else {}
     return PermissionResultAllow(updated_input={**given, "answers": answer.answers, "annotations": notes})
 
 
@@ -36,11 +38,15 @@ def _reviewed(reply: Reply, given: Mapping[str, Any]) -> PermissionResultAllow |
     answer = reply.answer
     if not answer.approved:
         wanted = f"They want the plan changed. Revise it and propose it again. They wrote: {answer.text or 'nothing.'}"
-        return PermissionResultDeny(message=wanted)
-    if not answer.text:
+        return PermissionResultDeny(message=_with_news(wanted, reply))
+    added = _with_news(f"Added at the approval: {answer.text}" if answer.text else "", reply)
+    if not added:
         return PermissionResultAllow(updated_input=dict(given))
-    added = f"{given.get('plan', '')}\n\nAdded at the approval: {answer.text}"
-    return PermissionResultAllow(updated_input={**given, "plan": added})
+    return PermissionResultAllow(updated_input={**given, "plan": f"{given.get('plan', '')}\n\n{added}"})
+
+
+def _with_news(words: str, reply: Reply) -> str:
+    return "\n\n".join(filter(None, [words, reply.news]))
 
 
 def _asked(one: Mapping[str, Any]) -> Asked:

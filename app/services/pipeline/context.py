@@ -115,12 +115,17 @@ class Context:
 
         return await self._turn(name, "author", words, ask)
 
-    async def persons_turn(self, name: str, session: SessionRef, words: Words, permission: Permission) -> Turn:
-        """One turn of the author for a person, who may be asked; or its rest, after people answered."""
+    async def persons_turn(
+        self, name: str, session: SessionRef, words: Words, permission: Permission, *, news: str
+    ) -> Turn:
+        """One turn of the author for a person, who may be asked; or its rest, after people answered.
+
+        `words` hold the `news` too; an answer that is given in place of a prompt takes them along.
+        """
 
         async def ask(prompt: Prompt) -> Turn:
             return await self.hands.claude_code.run_turn(
-                session, self._asked(prompt), self.emit, permission=permission, model=self.job.request.model
+                session, self._asked(prompt, news), self.emit, permission=permission, model=self.job.request.model
             )
 
         return await self._turn(name, "author", words, ask)
@@ -137,11 +142,11 @@ class Context:
         """A UUID that follows from the run and `name`."""
         return str(uuid.uuid5(_TURNS, f"{self.job.run_id}/{name}"))
 
-    def _asked(self, prompt: Prompt) -> Prompt | Reply:
+    def _asked(self, prompt: Prompt, news: str) -> Prompt | Reply:
         decision = self.job.decision
         if decision is None or decision.answer is None:
             return prompt
-        return Reply(question=decision.question, answer=decision.answer, prompt=prompt)
+        return Reply(question=decision.question, answer=decision.answer, prompt=prompt, news=news)
 
     async def _turn(self, name: str, role: str, words: Words, ask: Callable[[Prompt], Awaitable[Turn]]) -> Turn:
         async def body() -> Turn:

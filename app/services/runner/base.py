@@ -139,7 +139,9 @@ class Runner(ABC):
     @abstractmethod
     async def send(self, key: str, request: Request, *, message_id: str) -> Receipt:
         """Take a person's message about a ticket: it begins a run, waits for the active one, or is the answer that a
-        run waits for. The same id is taken once. Raises InvalidInput, or NotFound for an unknown ticket.
+        run waits for. The same id is taken once.
+
+        Raises InvalidInput, NotFound for an unknown ticket, or Conflict for an id that came with other words before.
         """
 
     @abstractmethod

@@ -167,7 +167,9 @@ class Desk(Runner):
             raise InvalidInput("repo", f"{unknown[0]} is no repository of this conversation")
         names = repositories or [each.repository for each in changes if each.files or each.unpublished]
         chosen = tuple(choices[name] for name in names)
-        request = Request(mode=RunMode.PUBLISH, by=by, model=last.model, repositories=chosen)
+        # The settings have changed since it was chosen, and here nobody can choose another one.
+        model = last.model if last.model in self._models else None
+        request = Request(mode=RunMode.PUBLISH, by=by, model=model, repositories=chosen)
         return await self.send(key, request, message_id=str(uuid.uuid4()))
 
     async def prefer_model(self, person: str, model: str) -> None:

@@ -115,7 +115,7 @@ class Store(ABC):
         """Take a person's message: it begins a run (`accepted`) or waits for the active one (`queued`).
 
         To a run that needs input its words are the answer (`answered`); a message without words waits. The same id is
-        taken once: then `duplicate`.
+        taken once: then `duplicate`. Raises Conflict for an id that came with other words.
         """
 
     @abstractmethod

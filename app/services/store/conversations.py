@@ -45,7 +45,7 @@ def listed(connection: sa.Connection, wanted: ConversationFilter) -> tuple[Conve
         if value is not None:
             query = query.where(runs.c[column] == value)
     if wanted.by is not None:
-        query = query.where(runs.c.request["by"].as_string() == wanted.by)
+        query = query.where(runs.c.request["by"].as_string() == storable(wanted.by))
     return _assembled(connection, query)
 
 

@@ -20,6 +20,7 @@ def send(connection: sa.Connection, claim: Claim, enqueue: Enqueue, message_id: 
     key, request = claim.ticket.key, claim.request
     known = connection.execute(sa.select(messages).where(messages.c.id == message_id)).mappings().first()
     if known is not None:
+        _check_same(known, claim)
         return Receipt(status="duplicate", ticket=known["ticket"], run_id=known["run_id"], reason="it was sent already")
     claims.keep_ticket(connection, claim.ticket)
     # To open a pull request is asked without words, and is no answer.
@@ -102,6 +103,12 @@ def _insert(
     row = {"id": message_id, "ticket": key, "position": place, "status": status, "run_id": run_id, "at": rows.now()}
     request, options = storable(claim.request.model_dump(mode="json")), claim.options.model_dump()
     connection.execute(sa.insert(messages).values(**row, request=request, options=options))
+
+
+def _check_same(known: sa.RowMapping, claim: Claim) -> None:
+    """A page that a browser brings back sends other words with the id of those that were sent from it before."""
+    if known["ticket"] != claim.ticket.key or known["request"]["text"] != storable(claim.request.text):
+        raise Conflict("Something else was sent from this page before. Reload the page, and send this again.")
 
 
 def _is_delivered(connection: sa.Connection, message_id: str) -> bool:

@@ -91,7 +91,7 @@ def parts(
     views: tuple[tuple[str, str, object], ...] = (
         ("status", "status", status_of(conversation.run.status)),
         ("actions", "actions", _actions(conversation, changes, base)),
-        ("facts", "facts", _facts(conversation, models)),
+        ("facts", "facts", _facts(conversation, models, changes)),
         ("stages", "stages", strip(conversation, options or PipelineOptions())),
         ("queue", "queue", tuple(_queued(each, base) for each in conversation.queue)),
         ("dock", "dock", _dock(conversation, base)),
@@ -125,13 +125,15 @@ def _actions(conversation: Conversation, changes: Sequence[RepositoryChanges], b
     )
 
 
-def _facts(conversation: Conversation, models: Mapping[str, str]) -> Facts:
+def _facts(conversation: Conversation, models: Mapping[str, str], changes: Sequence[RepositoryChanges]) -> Facts:
     run, request = conversation.run, conversation.request
-    repositories = run.repositories or request.repositories
+    # A ticket of the tracker chooses none: they are those that it came to change.
+    chosen = [(each.name, each.base) for each in run.repositories or request.repositories]
+    repositories = chosen or [(each.repository, each.base) for each in changes]
     draft = ", draft PR on" if request.auto_pr and request.mode is RunMode.EDITS else ""
     ended = run.started_at is not None and run.ended_at is not None
     return Facts(
-        repositories=tuple((short_name(each.name), each.base) for each in repositories),
+        repositories=tuple((short_name(name), base) for name, base in repositories),
         count=count(len(repositories), "repo"),
         icon=MODE_ICONS[run.mode],
         mode=MODES[run.mode] + draft,

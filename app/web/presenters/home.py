@@ -1,6 +1,6 @@
 """The first page: send a ticket, and see what waits."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -50,7 +50,10 @@ class Filters:
 
 @dataclass(frozen=True, kw_only=True)
 class Home:
-    """The page. `found` is None unless the list was searched; `ready` are tickets that nobody has sent yet."""
+    """The page. `found` is None unless the list was searched; `ready` are tickets that nobody has sent yet.
+
+    `suggested` has by their keys the names of the repositories that each starts with, between spaces.
+    """
 
     composer: Composer
     waiting: Fragment
@@ -58,6 +61,7 @@ class Home:
     filters: Filters
     found: tuple[Entry, ...] | None
     ready: tuple[TicketHit, ...]
+    suggested: Mapping[str, str]
     demo: bool
     errors: tuple[str, ...]
     first: bool
@@ -71,6 +75,7 @@ def home_page(
     found: Sequence[Conversation] | None = None,
     wanted: ConversationFilter | None = None,
     ready: Sequence[TicketHit] = (),
+    suggested: Mapping[str, str] | None = None,
     demo: bool = False,
     errors: Sequence[str] = (),
 ) -> Home:
@@ -82,6 +87,7 @@ def home_page(
         filters=_filters(wanted or ConversationFilter()),
         found=None if found is None else tuple(entry(each) for each in found),
         ready=tuple(ready),
+        suggested=suggested or {},
         demo=demo,
         errors=tuple(errors),
         first=not conversations,

@@ -81,6 +81,7 @@ def conversation_page(
     models: Mapping[str, str],
     changes: Sequence[RepositoryChanges],
     message_id: str,
+    model: str | None = None,
     before: int | None = None,
     decisions: Sequence[Decision] = (),
     runs: Sequence[Run] = (),
@@ -89,12 +90,15 @@ def conversation_page(
     errors: Sequence[str] = (),
 ) -> ConversationPage:
     """A conversation's page. `before` is the first event of the thread, where others come before it; `runs` are newest
-    first. After `errors` the box has the text of the conversation's request, which is what was typed.
+    first. After `errors` the box has the text of the conversation's request, which is what was typed. `model` is chosen
+    in it where the last turn had none, or one that can no longer be chosen.
 
     Takes its time for the changes: call it in a thread.
     """
     key = conversation.ticket.key
     request = conversation.request if errors else conversation.request.model_copy(update={"text": ""})
+    if request.model not in models:
+        request = request.model_copy(update={"model": model})
     pieces = parts(conversation, models=models, changes=changes, options=options)
     return ConversationPage(
         key=key,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.models import Conversation, PipelineOptions, Run, RunMode, RunStatus, Stage, StageName, StageStatus
+from app.models import Conversation, PipelineOptions, RunMode, RunStatus, Stage, StageName, StageStatus
 from app.web.presenters.wording import STAGES, between, count
 
 
@@ -37,24 +37,20 @@ _ENDED = frozenset({RunStatus.FAILED, RunStatus.PR_OPENED, RunStatus.IDLE})
 
 def strip(conversation: Conversation, options: PipelineOptions) -> tuple[StageView, ...]:
     """The stages of the newest run, in their order."""
-    run = conversation.run
-    known = {stage.name: stage for stage in run.stages}
-    names = [name for name in StageName if name in _planned(run, options) or _is_worth_a_place(known.get(name))]
+    known = {stage.name: stage for stage in conversation.run.stages}
+    planned = _planned(conversation, options)
+    names = [name for name in StageName if name in planned or _is_worth_a_place(known.get(name))]
     return tuple(_view(name, known.get(name), conversation) for name in names)
 
 
-def _planned(run: Run, options: PipelineOptions) -> set[StageName]:
+def _planned(conversation: Conversation, options: PipelineOptions) -> set[StageName]:
+    run = conversation.run
     planned = {_WORK[run.mode]} if run.mode in _WORK else set()
-    changing = run.mode in {RunMode.IMPLEMENT, RunMode.EDITS}
-    if changing and options.review:
-        planned.add(StageName.REVIEW)
-    if changing and options.lint:
-        planned.add(StageName.LINT)
-    if changing and options.tests:
-        planned.add(StageName.TESTS)
-    if run.mode in {RunMode.IMPLEMENT, RunMode.PUBLISH} or (changing and run.auto_pr):
-        planned.add(StageName.PUBLISH)
-    return planned
+    edits_go_on = run.mode is RunMode.EDITS and (run.auto_pr or bool(conversation.pull_requests))
+    if run.mode not in {RunMode.IMPLEMENT, RunMode.PUBLISH} and not edits_go_on:
+        return planned
+    gates = {StageName.REVIEW: options.review, StageName.LINT: options.lint, StageName.TESTS: options.tests}
+    return planned | {name for name, on in gates.items() if on} | {StageName.PUBLISH}
 
 
 def _is_worth_a_place(stage: Stage | None) -> bool:

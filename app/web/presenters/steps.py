@@ -80,13 +80,14 @@ _UNSEEN = frozenset(
 _INSIDE = re.compile(
     r"(?:/repositories/[^/]+--(?P<repository>[^/]+))?/worktrees/(?P<branch>[^/]+/[^/]+)/(?P<path>.+)", re.DOTALL
 )
+_PLAN = re.compile(r"/claude/[^/]+/plans/[\w-]+\.md\Z")
 _EXIT = re.compile(r"Exit code (\d+)")
 
 
 def called(key: str, event: Event) -> Step | None:
     """The step that a call begins; None for one that the page shows otherwise."""
     name, given = str(event.payload.get("name", "")), input_of(event)
-    if name in _UNSEEN:
+    if name in _UNSEEN or _is_plan(given):
         return None
     tool = _TOOLS.get(name) or _Tool(StepKind.OTHER, "wand", "Using", "Used", ())
     added, removed = _lines_changed(given) if tool.kind is StepKind.EDIT else (None, None)
@@ -159,6 +160,12 @@ def edits_of(given: Mapping[str, Any]) -> list[tuple[str, str]]:
     if "content" in given:
         return [("", str(given["content"]))]
     return [(str(given.get("old_string", "")), str(given.get("new_string", given.get("new_source", ""))))]
+
+
+def _is_plan(given: Mapping[str, Any]) -> bool:
+    """Whether it is about the file in which the CLI has a plan written. The page shows plans by themselves."""
+    path = str(given.get("file_path", ""))
+    return _PLAN.search(path) is not None and _INSIDE.search(path) is None
 
 
 def _argument(key: str, tool: _Tool, name: str, given: Mapping[str, Any]) -> str:

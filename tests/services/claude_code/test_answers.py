@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from claude_agent_sdk import PermissionResultAllow, PermissionResultDeny
 
 from app.models import Answer, Asked, Choice, Question
@@ -21,10 +22,12 @@ GIVEN = {
 PLAN = {"plan": "# Plan\n", "planFilePath": "/state/plans/a.md"}
 
 
-def result(tool: str, given: dict[str, Any], **said: Any) -> PermissionResultAllow | PermissionResultDeny:
+def result(
+    tool: str, given: dict[str, Any], *, news: str = "", **said: Any
+) -> PermissionResultAllow | PermissionResultDeny:
     question = question_of("q1", tool, given)
-    answer = Answer(by="Ada", **said)
-    return result_of(Reply(question=question, answer=answer, prompt=Prompt(id="p1", text="They said it.")), given)
+    answer, prompt = Answer(by="Ada", **said), Prompt(id="p1", text="They said it.")
+    return result_of(Reply(question=question, answer=answer, prompt=prompt, news=news), given)
 
 
 def test_people_see_the_questions_with_their_choices() -> None:
@@ -67,3 +70,21 @@ def test_a_plan_that_is_not_approved_is_to_be_revised() -> None:
     assert isinstance(refused, PermissionResultDeny)
     assert "Smaller, please." in refused.message
     assert not refused.interrupt
+
+
+@pytest.mark.parametrize(
+    ("tool", "given", "said"),
+    [
+        ("AskUserQuestion", GIVEN, {"answers": {"Which?": "Red"}}),
+        ("AskUserQuestion", GIVEN, {"text": "Green!"}),
+        ("ExitPlanMode", PLAN, {"approved": True}),
+        ("ExitPlanMode", PLAN, {"approved": True, "text": "Mind the edges."}),
+        ("ExitPlanMode", PLAN, {"text": "Smaller, please."}),
+    ],
+)
+def test_every_answer_takes_along_what_people_did_meanwhile(
+    tool: str, given: dict[str, Any], said: dict[str, Any]
+) -> None:
+    told = str(result(tool, given, news="People pushed to this branch.", **said))
+    assert told.count("People pushed to this branch.") == 1
+    assert said.get("text", "") in told

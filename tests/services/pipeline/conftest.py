@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.services.pipeline.several import LockedGitHub
 from tests.services.pipeline.world import World
 
 NewWorld = Callable[[], World]
@@ -28,3 +29,15 @@ async def world(new_world: NewWorld) -> AsyncIterator[World]:
     made = new_world()
     yield made
     await made.stop()
+
+
+@pytest.fixture
+def api(world: World) -> LockedGitHub:
+    """A second repository of that world."""
+    return world.add_repository("acme/api", LockedGitHub)
+
+
+@pytest.fixture
+def web(world: World) -> LockedGitHub:
+    """A third one."""
+    return world.add_repository("acme/web", LockedGitHub)

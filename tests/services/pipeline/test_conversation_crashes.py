@@ -7,6 +7,7 @@ import pytest
 from app.models import Answer as Said
 from app.models import Asked, EventKind, PipelineOptions, Question, Run
 from app.services.claude_code.mock_client import Answer
+from app.services.github.mock_client import MockGitHub
 from tests.services.pipeline.conftest import NewWorld
 from tests.services.pipeline.cuts import MOMENTS, ChecksByFiles, Cut, Moment, names_of_steps
 from tests.services.pipeline.scripted_claude import ANSWERED, EDITED
@@ -29,7 +30,7 @@ SECOND_LEG = [
 
 def with_a_question(world: World) -> World:
     """Edits that ask, go on in both repositories where people push meanwhile, and need a correction in one."""
-    api = world.add_repository("acme/api")
+    api = world.add_repository("acme/api", MockGitHub)
     api.push_as_human(BRANCH, {"notes.txt": "by hand\n"})
     there = world.worktree_of(api)
     blue = {"theme.txt": "blue\n", "lint.txt": "fixed\n", str(there / "theme.txt"): "blue\n"}

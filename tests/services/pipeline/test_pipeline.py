@@ -1,7 +1,6 @@
 """From ticket to pull request: what is asked, what is published, what is left, and what is told."""
 
 from collections import Counter
-from collections.abc import Mapping
 
 import pytest
 
@@ -12,20 +11,8 @@ from app.services.checks.mock_client import MockChecks, failed, passed
 from app.services.claude_code.mock_client import Answer
 from app.services.github.mock_client import MockGitHub
 from tests.services.pipeline.scripted_claude import FIX_LINT, FIX_REVIEW, FIX_TESTS, IMPLEMENT, ISSUES, RESOLVE, REVIEW
+from tests.services.pipeline.several import BusyGitHub
 from tests.services.pipeline.world import ALL_GATES, BRANCH, FILES, World, stages_of
-
-
-class BusyGitHub(MockGitHub):
-    """People push in the last moment before each push of the run, as long as there is something in `pushes`."""
-
-    def __init__(self, world: World, *pushes: Mapping[str, str]) -> None:
-        super().__init__(world.root, FILES, forge=world.forge)
-        self._pushes = list(pushes)
-
-    async def push(self, workspace: Workspace, commit: str) -> None:
-        if self._pushes:
-            self.push_as_human(workspace.branch, self._pushes.pop(0))
-        await super().push(workspace, commit)
 
 
 class BrokenGitHub(MockGitHub):
@@ -123,6 +110,15 @@ async def test_what_people_push_in_between_is_kept_and_published_with_the_change
     files = world.github.files(BRANCH)
     assert (files["notes.txt"], files["theme.txt"]) == ("by hand\n", "light\ndark\n")
     assert world.claude.asked(RESOLVE) == []
+    assert "People pushed to this branch while the gates ran." in world.forge.proposals[0].body
+
+
+async def test_what_people_push_of_the_very_same_change_is_published_as_theirs(world: World) -> None:
+    world.github = BusyGitHub(world, {"theme.txt": "light\ndark\n"})
+    run = await world.work()
+
+    assert (run.status, run.error) == ("pr_opened", None)
+    assert "People pushed to this branch while the gates ran." in world.forge.proposals[0].body
 
 
 async def test_the_author_resolves_what_conflicts_with_a_push_in_between(world: World) -> None:

@@ -3,11 +3,13 @@
 import pytest
 
 from app.errors import InvalidInput
+from app.models import Answer as Said
 from app.models import EventKind, RepositoryChoice, RunMode
 from app.services.checks.mock_client import MockChecks, failed, passed
 from app.services.claude_code.base import Permission
 from app.services.claude_code.mock_client import Answer
 from app.services.github.mock_client import MockGitHub
+from tests.services.pipeline.deciding import COLOUR, asks
 from tests.services.pipeline.scripted_claude import ASKED, EDITED, FIX_LINT, PLANNED
 from tests.services.pipeline.world import BRANCH, FILES, World, stages_of
 
@@ -218,6 +220,20 @@ async def test_what_people_pushed_in_between_is_told_once(world: World) -> None:
     told = [prompt for prompt in world.claude.prompts if "Ada Human: Say why" in prompt]
     assert ["What is new?" in prompt for prompt in told] == [True]
     assert "People pushed to this branch" in told[0]
+
+
+async def test_what_people_pushed_while_a_question_waited_is_told_with_its_answer(world: World) -> None:
+    world.claude.plays[EDITED] = DARK
+    await world.turn("Add dark.", auto_pr=True)
+    world.claude.plays.clear()
+    asks(world)
+    await world.turn("Add a colour.")
+    world.github.push_as_human(BRANCH, {"half.txt": "by hand\n"}, subject="Say why")
+    await world.settled(await world.runner.answer("PROJ-1", COLOUR.id, Said(by="Ben", text="Blue.")))
+
+    (reply,) = world.claude.replies
+    assert "Ada Human: Say why" in reply.news
+    assert "these files have conflict markers" in reply.news
 
 
 async def test_a_conflict_with_a_push_is_told_to_the_next_turn_which_resolves_it(world: World) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from app.domain.run_state import has_ended
 from app.models import (
@@ -35,6 +35,8 @@ from app.services.store.mock_client import MockStore
 from app.services.tracker.base import Tracker
 from app.services.tracker.null_client import NoTracker
 from tests.services.pipeline.scripted_claude import IMPLEMENT, REVIEW, ScriptedClaude
+
+AnyGitHub = TypeVar("AnyGitHub", bound=MockGitHub)
 
 LIMIT_S = 20.0
 BRANCH = "ticket/proj-1"
@@ -172,7 +174,7 @@ class World:
         """Those of the ticket, oldest first."""
         return list(reversed((await self.store.runs(RunFilter(ticket=TICKET.key))).runs))
 
-    def add_repository(self, name: str, *, kind: type[MockGitHub] = MockGitHub) -> MockGitHub:
+    def add_repository(self, name: str, kind: type[AnyGitHub]) -> AnyGitHub:
         """One more that can be chosen, with the same files."""
         made = kind(self.root / name, FILES, name=name, forge=self.forge)
         self.others = (*self.others, made)

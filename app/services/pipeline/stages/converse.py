@@ -2,6 +2,7 @@
 
 from app.models import RunMode, StageName
 from app.prompts.conversation_prompts import build_message_prompt
+from app.prompts.ticket_prompts import told_arrivals
 from app.results import Turn
 from app.services.claude_code.base import Permission
 from app.services.pipeline.bench import Bench
@@ -23,7 +24,9 @@ async def converse(bench: Bench) -> Turn:
 
     async with context.stage(_STAGES[job.mode]) as end, bench.shown_live():
         # A run that people answered goes on with a turn of its own, which has a name of its own.
-        turn = await context.persons_turn(f"turn {job.leg}", bench.session, words, _PERMISSIONS[job.mode])
+        news = "\n\n".join(told_arrivals(news_of(bench)))
+        permission = _PERMISSIONS[job.mode]
+        turn = await context.persons_turn(f"turn {job.leg}", bench.session, words, permission, news=news)
         await bench.acknowledge()
         end.waits = turn.question is not None
         end.follow(turn)

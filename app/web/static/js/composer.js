@@ -36,6 +36,7 @@ export function refreshComposers() {
 
 function refreshOwner({ target }) {
   if (!target.form?.matches('[data-composer]')) return;
+  if (target.name === 'repos') target.form.dataset.chose = '';
   if (target.localName === 'textarea') drawSend(target.form);
   else refresh(target.form);
 }
@@ -61,8 +62,9 @@ function pick(option) {
   field.value = option.dataset.ticket;
   field.dataset.title = option.dataset.title ?? '';
   const mapped = (option.dataset.repos ?? '').split(' ').filter(Boolean);
-  for (const box of boxes(form)) {
-    if (mapped.includes(box.value) && chosen(form).length < MOST_REPOSITORIES) box.checked = true;
+  // What the reader has chosen stays; what was only suggested gives way, or Claude works in one too many.
+  if (mapped.length && !('chose' in form.dataset)) {
+    for (const box of boxes(form)) box.checked = mapped.includes(box.value);
   }
   option.closest('[popover]')?.hidePopover();
   refresh(form);

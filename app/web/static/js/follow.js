@@ -41,12 +41,17 @@ export class Follow {
     this.#top = this.#scroller.scrollTop;
   }
 
-  /** Let `change` put something above what the reader looks at, and stay there. */
-  holding(change) {
-    const below = this.#scroller.scrollHeight - this.#scroller.scrollTop;
+  /** Let `change` put something into the page while `anchor` stays where the reader sees it. */
+  holding(anchor, change) {
+    const { top } = anchor.getBoundingClientRect();
     this.#following = false;
     change();
-    this.#scroller.scrollTop = this.#scroller.scrollHeight - below;
+    const stay = (frames) => {
+      if (!anchor.isConnected) return;
+      this.#scroller.scrollTop += anchor.getBoundingClientRect().top - top;
+      if (frames) requestAnimationFrame(() => stay(frames - 1));
+    };
+    stay(2); // heights are estimates until the browser has drawn
   }
 
   toEnd() {

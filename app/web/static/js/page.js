@@ -123,8 +123,9 @@ async function load(element) {
     const response = await fetch(url, { headers: { 'HX-Request': 'true' } });
     const body = await response.text();
     if (!response.ok) throw new Error(reason(response.status, response.headers.get('content-type') ?? '', body));
-    const above = follow && element.closest('[data-follow]') && !element.matches('details');
-    if (above) follow.holding(() => showQuietly(body));
+    const inThread = follow && element.closest('[data-follow]') && !element.matches('details');
+    const read = inThread && (element.closest('details') ?? document.querySelector('#thread > *'));
+    if (read) follow.holding(read, () => showQuietly(body));
     else showQuietly(body);
   } catch (error) {
     element.dataset.fragments = url;
