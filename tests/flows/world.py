@@ -84,14 +84,20 @@ class World:
     """Used in a `with`; its parts outlive the service, which may be killed and started again.
 
     `more` are repositories that conversations may choose beside REPOSITORY, each with its files. `turns` are asked for
-    at each request, so that a mapping that changes is a model that learns.
+    at each request, so that a mapping that changes is a model that learns; `model` answers instead of them.
     """
 
-    def __init__(self, turns: Turns = CLEAN, *, more: Mapping[str, Mapping[str, str]] | None = None) -> None:
+    def __init__(
+        self,
+        turns: Turns = CLEAN,
+        *,
+        more: Mapping[str, Mapping[str, str]] | None = None,
+        model: MessagesApi | None = None,
+    ) -> None:
         # Short, because the path of a unix socket may have 108 characters.
         self.directory = Path(tempfile.mkdtemp(prefix="ac-", dir="/tmp"))
         self.workspace = self.directory / "workspace"
-        self.model = MessagesApi(conversation(turns))
+        self.model = model or MessagesApi(conversation(turns))
         self.git = GitServer(self.directory / "git", token=TOKEN)
         bare = {name: self.git.create(name, files) for name, files in {REPOSITORY: FILES, **(more or {})}.items()}
         self._more = [name for name in bare if name != REPOSITORY]

@@ -106,6 +106,25 @@ async def test_a_leg_whose_end_was_said_but_not_recorded_is_not_done_again(new_w
     await world.stop()
 
 
+async def test_an_answer_that_overtakes_the_end_of_the_leg_before_is_for_the_next_leg_alone(
+    new_world: NewWorld,
+) -> None:
+    world = with_a_question(new_world())
+    await world.start()
+    receipt = await world.say("Add a colour.", auto_pr=True, repositories=world.choices())
+    run = await world.settled(receipt)
+    await world.quiet()
+    world.claude.held = ANSWERED
+    await world.runner.answer("PROJ-1", COLOUR.id, BLUE)
+    await world.begun()
+    await world.stop()
+    world.claude.held = None
+    world.journal.unfinished = {run.id: None, **world.journal.unfinished}
+    await world.start()
+    await assert_done_once(world, await world.settled(receipt), where="overtaken")
+    await world.stop()
+
+
 async def assert_done_once(world: World, run: Run, *, where: str) -> None:
     assert (run.status, run.error) == ("pr_opened", None), where
     assert len(world.claude.prompts) == len(set(world.claude.prompts)), where

@@ -1,0 +1,94 @@
+"""A reader's browser: what a page weighs, when it is painted, and when words become visible in it.
+
+Words are timed by the page itself. A MutationObserver sees them arrive, an animation frame after that draws them, and
+what runs after the frame writes down `Date.now()`. That is the clock of this machine, which `time.time()` reads, too.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from playwright.async_api import Browser, Page
+
+from tests.flows.service import ACCESS_CODE
+from tests.web.browser import chromium
+
+_WATCH = """
+  window.seen = {};
+  window.longest = 0;
+  const note = () => {
+    const at = Date.now();
+    for (const [word] of (document.querySelector('.thread')?.textContent ?? '').matchAll(/mark\\d{4}/g)) seen[word] ??= at;
+  };
+  new MutationObserver(() => requestAnimationFrame(() => setTimeout(note)))
+    .observe(document, {subtree: true, childList: true, characterData: true});
+  new PerformanceObserver((list) => {
+    for (const {duration} of list.getEntries()) longest = Math.max(longest, duration);
+  }).observe({entryTypes: ['longtask']});
+"""
+_LOADED = """async () => {
+  while (!performance.getEntriesByName('first-contentful-paint').length) await new Promise((go) => setTimeout(go, 20));
+  const [page] = performance.getEntriesByType('navigation');
+  const all = [page, ...performance.getEntriesByType('resource').filter(({initiatorType}) => initiatorType !== 'fetch')];
+  const kind = ({name}) => (/\\.(css|js)$/.exec(new URL(name).pathname) ?? [, 'html'])[1];
+  const weight = {html: 0, css: 0, js: 0};
+  for (const each of all) if (!each.name.endsWith('.svg')) weight[kind(each)] += each.transferSize;
+  return {painted: performance.getEntriesByName('first-contentful-paint')[0].startTime, loaded: page.loadEventEnd,
+    weight, requests: all.length, nodes: document.querySelectorAll('*').length, longest};
+}"""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A page that was opened with nothing cached. Times in milliseconds since it was asked for, weights in bytes as
+    they came over the wire, headers included."""
+
+    painted: float
+    loaded: float
+    weight: dict[str, int]
+    requests: int
+    nodes: int
+    longest: float
+
+    @property
+    def weighs(self) -> str:
+        """In words."""
+        parts = " + ".join(f"{self.weight[kind] / 1000:.0f}" for kind in ("html", "css", "js"))
+        return f"{parts} kB, {self.requests} requests"
+
+
+class Readers:
+    """Readers who hold the organisation's code; each has a browser that has never been here."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+
+    async def open(self, url: str) -> Opened:
+        """Open the page, and close it."""
+        page = await self.stay(url)
+        found: dict[str, Any] = await page.evaluate(_LOADED)
+        await page.context.close()
+        return Opened(**found)
+
+    async def stay(self, url: str) -> Page:
+        """Open the page, and read on."""
+        headers = {"Authorization": f"Bearer {ACCESS_CODE}"}
+        context = await self._browser.new_context(viewport={"width": 1440, "height": 900}, extra_http_headers=headers)
+        await context.add_init_script(_WATCH)
+        page = await context.new_page()
+        await page.goto(url)
+        return page
+
+
+@asynccontextmanager
+async def readers() -> AsyncIterator[Readers]:
+    """Readers, as long as the block lasts."""
+    async with chromium() as browser:
+        yield Readers(browser)
+
+
+async def seen(page: Page) -> dict[str, float]:
+    """When each mark was visible in the page, in seconds since the epoch."""
+    marks: dict[str, float] = await page.evaluate("seen")
+    return {mark: at / 1000 for mark, at in marks.items()}
