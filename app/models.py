@@ -64,12 +64,13 @@ class RepositoryChoice(Model):
 class Request(Model):
     """What a run is asked to do, and by whom. `by` is None where a tracker or a script asks.
 
-    `model` None is the service's default. No repositories: those of the conversation, or the service's default.
+    `retry_of` is set where somebody has it done once more: whose words `text` are then, empty for a tracker's. `model` None is the service's default. No repositories: those of the conversation, or the service's default.
     """
 
     mode: RunMode = RunMode.IMPLEMENT
     text: str = ""
     by: str | None = None
+    retry_of: str | None = None
     model: str | None = None
     auto_pr: bool = False
     repositories: tuple[RepositoryChoice, ...] = ()
@@ -327,7 +328,7 @@ class Event(Model):
 class EventKind(StrEnum):
     """What an event tells; each kind's payload is described by its fields here."""
 
-    RUN_STATUS = "run.status"  # status, by?, reason?
+    RUN_STATUS = "run.status"  # status, by?, reason?; of a queued run also trigger, mode, retry?
     STAGE_STARTED = "stage.started"  # stage
     STAGE_ENDED = "stage.ended"  # stage, status, rounds, summary
     TURN_STARTED = "turn.started"  # turn, role, prompt
@@ -341,7 +342,7 @@ class EventKind(StrEnum):
     COST_UPDATED = "cost.updated"  # cost_usd, tokens: of the run so far
     PULL_REQUEST = "pull_request.opened"  # url, number, repository, draft, created
     TICKET_UPDATED = "ticket.updated"  # summary: the ticket changed while the run was active
-    MESSAGE_SENT = "message.sent"  # text, by, mode, model: what the run was asked by a person
+    MESSAGE_SENT = "message.sent"  # text, by, mode, model: what the run was asked by a person; not of a retry
     MESSAGE_QUEUED = "message.queued"  # id, text, by, mode
     MESSAGE_WITHDRAWN = "message.withdrawn"  # id, by
     QUESTION_ASKED = "question.asked"  # a Question

@@ -46,7 +46,8 @@ def retried(run: Run, request: Request, *, by: str | None) -> Request:
     was_to_be_published = not _AFTER_EDITS.isdisjoint(stages)
     if run.mode is RunMode.EDITS and run.status is RunStatus.FAILED and was_made and was_to_be_published:
         request = request.model_copy(update={"mode": RunMode.PUBLISH, "text": ""})
-    return request if by is None else request.model_copy(update={"by": by})
+    whose = request.by if request.retry_of is None else request.retry_of
+    return request.model_copy(update={"by": by or request.by, "retry_of": whose or ""})
 
 
 def _check_length(text: str) -> None:

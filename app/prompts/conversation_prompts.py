@@ -42,7 +42,7 @@ def build_message_prompt(job: Job, *, known: bool, guides: Sequence[Guide], news
 def _asked(job: Job) -> list[str]:
     if not job.request.text.strip():
         return ["Do for the ticket what this mode is for."]
-    who = job.request.by or "Somebody"
+    who = job.request.retry_of or job.request.by or "Somebody"
     return [f"{who} writes:\n{fenced('message', job.request.text)}"]
 
 

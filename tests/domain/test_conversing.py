@@ -117,5 +117,6 @@ def test_a_retry_of_edits_that_were_made_only_publishes_them(stages: Ends) -> No
     ids=["no worktree", "not made", "not to be published", "stopped", "by itself", "a question"],
 )
 def test_any_other_retry_asks_the_same_once_more(run: Run) -> None:
-    assert retried(run, request(mode=run.mode), by="Ben") == request(mode=run.mode, by="Ben")
-    assert retried(run, request(mode=run.mode), by=None) == request(mode=run.mode)
+    asked = request(mode=run.mode)
+    assert retried(run, asked, by="Ben") == asked.model_copy(update={"by": "Ben", "retry_of": asked.by or ""})
+    assert retried(run, asked, by=None) == asked.model_copy(update={"retry_of": asked.by or ""})

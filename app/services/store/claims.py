@@ -50,8 +50,10 @@ def begin(
     status: dict[str, Any] = {"status": RunStatus.QUEUED, "trigger": trigger, "mode": request.mode}
     if request.by is not None:
         status["by"] = request.by
+    if request.retry_of is not None:
+        status["retry"] = True
     rows.append(connection, run_id, EventKind.RUN_STATUS, status)
-    if request.text:
+    if request.text and request.retry_of is None:  # the words of a retry were said before
         sent = {name: asked[name] for name in ("text", "by", "mode", "model", "auto_pr")}
         rows.append(connection, run_id, EventKind.MESSAGE_SENT, sent)
     enqueue(connection, run_id)

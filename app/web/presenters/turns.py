@@ -91,6 +91,8 @@ def _told(event: Event) -> dict[str, str]:
     told = {name: str(event.payload[name]) for name in ("model", "by") if event.payload.get(name)}
     if event.payload.get("mode"):
         told["mode"] = MODES[RunMode(event.payload["mode"])]
+    if event.payload.get("retry") and told.get("by"):
+        told["by"] = f"Retried by {told['by']}"
     if event.payload.get("trigger") and not told.get("by"):
         told["sent"] = _SENT.get(Trigger(event.payload["trigger"]), "")
     return told

@@ -141,6 +141,17 @@ async def test_a_branch_that_people_never_leave_alone_is_given_up_and_the_work_k
     assert (world.worktree / "theme.txt").read_text() == "light\ndark\n"
 
 
+async def test_what_people_pushed_is_told_once_though_the_run_that_heard_it_fails(world: World) -> None:
+    await world.work()
+    world.github.push_as_human(BRANCH, {"notes.txt": "by hand\n"}, subject="Say why")
+    world.claude.plays[REVIEW] = WorkFailed("Claude's API refused.")
+    failed_run = await world.work()
+    await world.settled(await world.runner.retry_run(failed_run.id))
+
+    assert failed_run.status == "failed"
+    assert len(world.claude.asked("Ada Human: Say why")) == 1
+
+
 async def test_a_branch_that_people_began_is_gone_on_with(world: World) -> None:
     world.github.push_as_human(BRANCH, {"notes.txt": "by hand\n"})
     await world.work()

@@ -217,8 +217,11 @@ async def test_a_retry_of_edits_that_failed_before_they_were_made_asks_the_same_
 
     assert (run.mode, run.text, run.auto_pr, run.by, run.status) == ("edits", "Add dark.", True, "Ben", "pr_opened")
     assert len(set(world.claude.sessions)) == 1
-    (said,) = await world.events(run.id, EventKind.MESSAGE_SENT)
-    assert said.payload["by"] == "Ben"
+    # The words are Ada's, and were said before.
+    assert await world.events(run.id, EventKind.MESSAGE_SENT) == []
+    began = (await world.events(run.id, EventKind.RUN_STATUS))[0]
+    assert (began.payload["by"], began.payload["retry"]) == ("Ben", True)
+    assert "Ada writes" in world.claude.asked(EDITED)[-1]
 
 
 async def test_a_retry_of_a_webhooks_run_goes_its_way_by_itself_again(world: World) -> None:

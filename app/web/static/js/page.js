@@ -164,13 +164,23 @@ function sent(form, ctx) {
   dropDrafts(form);
   if (!form.matches('[data-composer]') || ctx.hx.redirect) return;
   for (const field of form.querySelectorAll('textarea')) field.value = '';
-  // What is sent next is another message. Not `randomUUID`, which plain http has not.
-  const id = form.elements.message_id;
-  if (id) id.value = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  renameMessage(form);
   restoreDrafts(form);
   refreshComposers();
   follow?.toEnd();
 }
+
+/** What is sent next is another message. Not `randomUUID`, which plain http has not. */
+function renameMessage(form) {
+  const bytes = [...crypto.getRandomValues(new Uint8Array(16))];
+  const id = form.elements.message_id;
+  if (id) id.value = bytes.map((byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+// A page that comes back by the Back button still holds the name of what was sent from it.
+addEventListener('pageshow', ({ persisted }) => {
+  if (persisted) document.querySelectorAll('form[data-composer]').forEach(renameMessage);
+});
 
 // Small things
 
