@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Request, Response
 
 from app.api.dependencies import RunnerDep, SettingsDep
-from app.api.forms import FormDep
+from app.api.forms import Form, FormDep
 from app.api.identity import PersonDep
 from app.api.origin import check_same_origin
-from app.errors import InvalidInput, NotFound
+from app.errors import Conflict, InvalidInput, NotFound
 from app.models import Answer, Question
 from app.routes.conversation import page_of
 from app.routes.frame import KeyDep, PagesDep, by_script, done
@@ -66,16 +66,16 @@ async def send_now(request: Request, runner: RunnerDep, person: PersonDep, key: 
 
 
 @router.post("/stop")
-async def stop(request: Request, runner: RunnerDep, person: PersonDep, key: KeyDep) -> Response:
+async def stop(request: Request, runner: RunnerDep, person: PersonDep, key: KeyDep, form: FormDep) -> Response:
     """End the turn and keep its work."""
-    await runner.stop_run((await runner.conversation(key)).run.id, by=person.name)
+    await runner.stop_run(await _meant(runner, key, form), by=person.name)
     return done(request, f"/code-runs/{key}")
 
 
 @router.post("/retry")
-async def retry(request: Request, runner: RunnerDep, person: PersonDep, key: KeyDep) -> Response:
+async def retry(request: Request, runner: RunnerDep, person: PersonDep, key: KeyDep, form: FormDep) -> Response:
     """Ask for the newest turn once more."""
-    await runner.retry_run((await runner.conversation(key)).run.id, by=person.name)
+    await runner.retry_run(await _meant(runner, key, form), by=person.name)
     return done(request, f"/code-runs/{key}")
 
 
@@ -115,6 +115,14 @@ async def answer(
     question = await _question(runner, key, question_id, plan=False)
     await runner.answer(key, question_id, answer_in(form, question, by=person.name))
     return done(request, f"/code-runs/{key}")
+
+
+async def _meant(runner: Runner, key: str, form: Form) -> str:
+    """The newest run. Raises Conflict when the page showed another one: what was meant is over."""
+    newest, shown = (await runner.conversation(key)).run.id, form.value("run")
+    if shown and shown != newest:
+        raise Conflict("That turn is over, and another one has begun. Look at it, and say it again if you mean it.")
+    return newest
 
 
 async def _answered(runner: Runner, key: str, question_id: str, answer: Answer, *, plan: bool) -> None:

@@ -76,9 +76,12 @@ async def page_of(
     runs = (await runner.runs(RunFilter(ticket=key, limit=MOST_TURNS))).runs
     model = await pages.model()
     begin = events[0].seq if events else 1
+    # The list of what is to do still holds, however long ago it was last told.
+    todo = await runner.newest_event(conversation.run.id, EventKind.TODO_UPDATED) if before is None else None
+    told = (todo, *events) if todo is not None and todo.seq < begin else events
 
     def drawn() -> object:
-        thread = thread_of(key, runner, events, begin=begin)
+        thread = thread_of(key, runner, told, begin=begin)
         if before is not None:
             thread.settle()
         return conversation_page(

@@ -21,7 +21,9 @@ def setup_facts(settings: Settings, runner: Runner) -> tuple[SetupFact, ...]:
         SetupFact(
             done=claude,
             title="Claude",
-            hint="A credential is set." if claude else "Set ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN.",
+            hint="A credential is set."
+            if claude
+            else "Set ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN. Until then a script answers, and nothing is kept.",
         ),
         SetupFact(
             done=token,

@@ -19,7 +19,8 @@ _WATCH = """
   window.longest = 0;
   const note = () => {
     const at = Date.now();
-    for (const [word] of (document.querySelector('.thread')?.textContent ?? '').matchAll(/mark\\d{4}/g)) seen[word] ??= at;
+    const text = document.querySelector('.thread')?.textContent ?? '';
+    for (const [word] of text.matchAll(/mark\\d{4}/g)) seen[word] ??= at;
   };
   new MutationObserver(() => requestAnimationFrame(() => setTimeout(note)))
     .observe(document, {subtree: true, childList: true, characterData: true});
@@ -28,14 +29,17 @@ _WATCH = """
   }).observe({entryTypes: ['longtask']});
 """
 _LOADED = """async () => {
-  while (!performance.getEntriesByName('first-contentful-paint').length) await new Promise((go) => setTimeout(go, 20));
+  const paints = () => performance.getEntriesByName('first-contentful-paint');
+  while (!paints().length) await new Promise((go) => setTimeout(go, 20));
   const [page] = performance.getEntriesByType('navigation');
-  const all = [page, ...performance.getEntriesByType('resource').filter(({initiatorType}) => initiatorType !== 'fetch')];
+  const files = performance.getEntriesByType('resource').filter(({initiatorType}) => initiatorType !== 'fetch');
+  const all = [page, ...files];
   const kind = ({name}) => (/\\.(css|js)$/.exec(new URL(name).pathname) ?? [, 'html'])[1];
   const weight = {html: 0, css: 0, js: 0};
   for (const each of all) if (!each.name.endsWith('.svg')) weight[kind(each)] += each.transferSize;
-  return {painted: performance.getEntriesByName('first-contentful-paint')[0].startTime, loaded: page.loadEventEnd,
-    weight, requests: all.length, nodes: document.querySelectorAll('*').length, longest};
+  const [{startTime: painted}] = paints();
+  const nodes = document.querySelectorAll('*').length;
+  return {painted, loaded: page.loadEventEnd, weight, requests: all.length, nodes, longest};
 }"""
 
 

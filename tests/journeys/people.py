@@ -31,7 +31,7 @@ class Person:
         await self.page.get_by_label("Your name").fill(self.name)
         await self.page.get_by_label("Access code").fill(code)
         await self.page.get_by_role("button", name="Sign in").click()
-        await expect(self.page.get_by_role("heading", name="Code Runs", level=1)).to_be_visible()
+        await expect(self.page.get_by_role("heading", name="Send tickets to Claude Code", level=1)).to_be_visible()
 
     async def opens(self, key: str, tab: str = "") -> None:
         """Go to a ticket's conversation."""

@@ -1,18 +1,19 @@
 """Conversations as they are at a company that works with the product: one in each state, and a very long one."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
-from app.models import Answer, Asked, Choice, RepositoryChoice, RunMode, RunStatus, StageName, StageStatus, Ticket
-from app.results import TicketAttachment, TicketComment, TicketDetails, TicketHit, TicketLink
-from app.services.tracker.mock_client import SITE, MockTracker
-from tests.journeys.seeding import Past, Story
+from app.models import Answer, Asked, Choice, RepositoryChoice, RunMode, RunStatus, StageName, StageStatus
+from tests.journeys.seeding import Past
+from tests.journeys.story import BEN, Story
 
 BACKEND = RepositoryChoice(name="acme/backend", base="main")
 WORKERS = RepositoryChoice(name="acme/workers", base="release/2026.11")
 CONSOLE = RepositoryChoice(name="acme/console", base="main")
 REPOSITORIES = (BACKEND, WORKERS, CONSOLE)
+
+_TURN_STEPS = 40
+_TURN_EVENTS = 4 + 10 * _TURN_STEPS  # queued, message, running; the steps; and the end
 
 _PATCHES = Path(__file__).parents[1] / "data" / "acme"
 _BACKEND_PATCH, _WORKERS_PATCH = ((_PATCHES / f"{name}.patch").read_text() for name in ("backend", "workers"))
@@ -56,29 +57,24 @@ def company(past: Past) -> None:
 
 
 def long(past: Past, key: str, *, events: int = 5_000, ended: bool = True) -> Story:
-    """A conversation of exactly so many events; each of its texts has a number: "Step 0007 of …"."""
+    """A conversation of exactly so many events, in turns of 404. Each of its steps and last lines has its number."""
     story = Story(past, key, "Move the billing tables to the new schema", ago_s=3 * 86_400)
-    told = 0
-    step = 0
-    while events - told > 40:
-        story.begin(f"Go on with part {told // 400 + 1}.", repositories=[BACKEND])
-        rounds = min(40, (events - told - 6) // 10)
-        for _ in range(rounds):
-            step += 1
-            _round(story, step)
+    turns, rest = divmod(events, _TURN_EVENTS)
+    for turn in range(turns):
+        story.begin(f"Go on with part {turn + 1}.", repositories=[BACKEND])
+        for step in range(_TURN_STEPS):
+            _step(story, turn * _TURN_STEPS + step + 1)
         story.end(outcome="Answered.")
-        told += 5 + rounds * 10  # queued, message, running, and the end's status
-        told -= 1
-    story.begin("One more thing.", repositories=[BACKEND])
-    told += 3
-    for number in range(told, events - ended):
-        story.say(f"Line {number + 1:04d}.")
-    if ended:
-        story.end(outcome="Answered.")
+    if rest:
+        story.begin("One more thing.", repositories=[BACKEND])
+        for number in range(events - rest + 3, events - ended):
+            story.say(f"Line {number + 1:04d}.")
+        if ended:
+            story.end(outcome="Answered.")
     return story
 
 
-def _round(story: Story, number: int) -> None:
+def _step(story: Story, number: int) -> None:
     """Ten events: words, four calls and their results, and words."""
     source = "\n".join(f"    {line:>3}  amount = Decimal(row.amount).quantize(CENT)" for line in range(30))
     story.say(f"Step {number:04d}: the table `invoice_{number}` has rows without a **currency**; I look where from.")
@@ -92,45 +88,27 @@ def _round(story: Story, number: int) -> None:
 
 def _retries(past: Past) -> None:
     """Under way: implemented, reviewed, and in the middle of its tests."""
-    story = Story(past, "ACME-42", "Add retry logic to the webhook handler and cover the 429 path", ago_s=14 * 60)
+    story = Story(past, "ACME-42", "Add retry logic to the webhook handler and cover the 429 path", ago_s=14 * 60 + 8)
     story.begin(_PROMPT, repositories=[BACKEND, WORKERS], auto_pr=True)
-    story.stage(StageName.IMPLEMENT)
-    story.say("I start with the handler and the worker that calls it.")
-    for path in ("webhooks/handler.py", "webhooks/models.py", "tests/test_handler.py"):
-        story.step("Read", "line\n" * 48, file_path=path)
-    story.step("Grep", "workers/deliver_loop.py:14\nwebhooks/handler.py:24", pattern="deliver\\(")
-    todo = ("Read the handler and its callers", "Retry policy with both forms of Retry-After",
-            "Use the policy in deliver", "Remove the loop in acme-workers", "Cover 429, 503 and a final 400",
-            "Run tests and lint")  # fmt: skip
-    story.todo(*todo, done=1)
-    story.say(
-        "The worker sleeps `2**attempt` seconds by itself, so that a 429 would be waited for **twice**. I move retrying "
-        "into the handler, behind a small `RetryPolicy`, and let the worker call it once."
-    )
-    story.step("Write", "", file_path="webhooks/retry.py", content=_NEW_FILE)
-    old, new = "self._client = client", "self._client = client\n        self._policy = policy or RetryPolicy()"
-    story.step("Edit", "", file_path="webhooks/handler.py", old_string=old, new_string=new)
-    story.todo(*todo, done=3)
-    story.step(
-        "Edit", "", file_path="workers/deliver_loop.py", old_string="for attempt in range(ATTEMPTS):", new_string=""
-    )
-    story.step("Bash", "12 passed in 1.82s", took_s=3.1, command="uv run pytest tests/test_retry.py -q")
-    story.changed(BACKEND.name, _BACKEND_PATCH)
-    story.changed(WORKERS.name, _WORKERS_PATCH, base=WORKERS.base)
-    story.turn(cost_usd=0.96, turns=21)
-    story.ended(StageName.IMPLEMENT)
+    _implement(story)
     story.stage(StageName.REVIEW)
-    story.say("`delay_after` trusts a date in the past: the delay is then 0, which is right, but nothing tests it.", role="reviewer")  # fmt: skip
-    story.after(40).turn(cost_usd=0.29, turns=6)
+    story.say("`delay_after` takes a date in the past for 0 s. That is right, but no test says so.", role="reviewer")
+    story.after(139).turn(cost_usd=0.29, turns=6)
     story.ended(StageName.REVIEW, rounds=1, summary="One remark, settled.")
     story.stage(StageName.LINT)
-    story.gate(StageName.LINT, "uv run ruff check .", repository=BACKEND.name, took_s=0.4)
-    story.gate(StageName.LINT, "uv run ruff check .", repository=WORKERS.name, took_s=0.3)
+    for each in (BACKEND, WORKERS):
+        story.gate(StageName.LINT, "uv run ruff check .", repository=each.name, took_s=0.4)
     story.ended(StageName.LINT)
     story.stage(StageName.TESTS)
-    story.gate(StageName.TESTS, "uv run pytest -q", repository=BACKEND.name, failed=True, took_s=38,
-               output="FAILED tests/test_handler.py::test_five_attempts_are_enough - assert 4 == 5\n1 failed, 311 passed")  # fmt: skip
-    story.todo(*todo, done=5)
+    story.gate(
+        StageName.TESTS,
+        "uv run pytest -q",
+        repository=BACKEND.name,
+        failed=True,
+        took_s=38,
+        output="FAILED tests/test_handler.py::test_five_attempts_are_enough - assert 4 == 5\n1 failed, 311 passed",
+    )
+    story.todo(*_TODO, done=5)
     story.say(
         "One failure: `test_five_attempts_are_enough` expects five attempts, and `range(1, most_attempts)` makes four. "
         "The policy is right, my loop is not."
@@ -138,7 +116,45 @@ def _retries(past: Past) -> None:
     old = "for attempt in range(1, self._policy.most_attempts):"
     new = "for attempt in range(1, self._policy.most_attempts + 1):"
     story.step("Edit", "", file_path="webhooks/handler.py", old_string=old, new_string=new)
-    story.call("Bash", command="uv run pytest -q --maxfail=20")
+    story.step("Bash", "312 passed in 36.20s", took_s=36, command="uv run pytest -q --maxfail=20")
+
+
+_TODO = (
+    "Read the handler and its callers",
+    "Retry policy with both forms of Retry-After",
+    "Use the policy in deliver",
+    "Remove the loop in acme/workers",
+    "Cover 429, 503 and a final 400",
+    "Run tests and lint",
+)
+
+
+def _implement(story: Story) -> None:
+    story.stage(StageName.IMPLEMENT)
+    story.say("I start with the handler and the worker that calls it.")
+    for path in ("webhooks/handler.py", "webhooks/models.py", "tests/test_handler.py"):
+        story.step("Read", "line\n" * 48, file_path=path)
+    story.step("Grep", "workers/deliver_loop.py:14\nwebhooks/handler.py:24", pattern="deliver\\(")
+    story.todo(*_TODO, done=1)
+    story.after(200).say(
+        "The worker sleeps `2**attempt` seconds by itself: a 429 would be waited for **twice**. I move retrying "
+        "into the handler, behind a small `RetryPolicy`, and let the worker call it once."
+    )
+    story.step("Write", "", file_path="webhooks/retry.py", content=_NEW_FILE)
+    old, new = "self._client = client", "self._client = client\n        self._policy = policy or RetryPolicy()"
+    story.step("Edit", "", file_path="webhooks/handler.py", old_string=old, new_string=new)
+    story.todo(*_TODO, done=3)
+    old = "for attempt in range(ATTEMPTS):"
+    story.step("Edit", "", file_path="workers/deliver_loop.py", old_string=old, new_string="")
+    story.step("Bash", "12 passed in 1.82s", took_s=3.1, command="uv run pytest tests/test_retry.py -q")
+    story.changed(BACKEND.name, _BACKEND_PATCH)
+    story.changed(WORKERS.name, _WORKERS_PATCH, base=WORKERS.base)
+    story.after(282).turn(cost_usd=0.96, turns=21)
+    story.ended(StageName.IMPLEMENT)
+
+
+WRITING = "All 312 pass. Last, I look at the worker once more: its queue must not mark an event as done before the"
+"""What Claude is writing there."""
 
 
 def _planned(past: Past) -> None:
@@ -149,7 +165,7 @@ def _planned(past: Past) -> None:
     for path in ("admin/users.py", "admin/filters.py", "console/src/UserList.tsx"):
         story.step("Read", "line\n" * 90, file_path=path)
     first = story.plan("# Export users\n\nCollect all users in memory, write them to a file, and mail a link.")
-    answer = Answer(by="Ben Okafor", text="No mail, please: stream it. And keep the list's filters.")
+    answer = Answer(by=BEN, text="No mail, please: stream it. And keep the list's filters.")
     story.after(300).answer(first, answer)
     story.step("Grep", "admin/filters.py:31\nadmin/users.py:58", pattern="def filtered")
     story.step("Read", "line\n" * 61, file_path="admin/streams.py")
@@ -182,7 +198,7 @@ def _asked(past: Past) -> None:
 
 def _failed(past: Past) -> None:
     story = Story(past, "OPS-118", "Rotate Stripe webhook secrets without downtime", ago_s=35 * 60)
-    story.begin("Accept the old secret for a day.", repositories=[BACKEND], by="Ben Okafor")
+    story.begin("Accept the old secret for a day.", repositories=[BACKEND], by=BEN)
     story.stage(StageName.IMPLEMENT)
     story.step("Edit", "", file_path="payments/stripe.py", old_string="secret", new_string="secrets")
     story.say("Both secrets are tried, the newer one first.")
@@ -190,8 +206,8 @@ def _failed(past: Past) -> None:
     story.changed(BACKEND.name, _WORKERS_PATCH)
     story.ended(StageName.IMPLEMENT)
     story.stage(StageName.TESTS)
-    story.gate(StageName.TESTS, "uv run pytest -q", repository=BACKEND.name, failed=True, took_s=41,
-               output="FAILED payments/tests/test_stripe.py::test_an_old_secret_is_refused\n2 failed, 309 passed")  # fmt: skip
+    output = "FAILED payments/tests/test_stripe.py::test_an_old_secret_is_refused\n2 failed, 309 passed"
+    story.gate(StageName.TESTS, "uv run pytest -q", repository=BACKEND.name, failed=True, took_s=41, output=output)
     story.ended(StageName.TESTS, StageStatus.FAILED, rounds=3, summary="2 of 311 tests fail after 3 attempts")
     story.end(RunStatus.FAILED, error="2 of 311 tests fail after 3 attempts.")  # fmt: skip
 
@@ -204,7 +220,7 @@ def _incidents(past: Past) -> None:
     agent = story.call("Agent", description="Find how components are drawn", prompt="Where are components drawn?")
     inner = story.call("Grep", parent=agent, pattern="ComponentRow")
     story.returned(inner, "console/src/ComponentRow.tsx:4", parent=agent)
-    story.message("Also for components that were removed, please.", by="Ben Okafor")
+    story.message("Also for components that were removed, please.", by=BEN)
 
 
 def _queued(past: Past) -> None:
@@ -272,41 +288,3 @@ def _older(past: Past) -> None:
         story.turn(cost_usd=0.61)
         story.pull_request(BACKEND.name, number)
         story.end(RunStatus.PR_OPENED, outcome="Opened a draft pull request.")
-
-
-def tracker() -> MockTracker:
-    """What the company's tracker knows of tickets that nobody has sent yet."""
-    titles = {
-        "ACME-66": "Cap the signature timestamp skew at five minutes",
-        "WEB-81": "Keyboard focus is lost after closing the status dialog",
-        "ENG-211": "Stream audit log exports instead of buffering them",
-        "ACME-63": "Return 409 when an endpoint is registered twice",
-    }
-    tickets = [_ticket(key, title) for key, title in titles.items()]
-    tickets[-1] = tickets[-1].model_copy(update=_DISCUSSED)
-    return MockTracker(tickets=tickets, projects={"ACME": "Platform", "ENG": "Console", "WEB": "Status page"})
-
-
-def _ticket(key: str, title: str) -> TicketDetails:
-    ticket = Ticket(key=key, summary=title, description=_DESCRIPTION, url=f"{SITE}/browse/{key}")
-    return TicketDetails(ticket=ticket, status="Ready", kind="Task", reporter="Mira Chen", assignee="Ben Okafor")
-
-
-_DESCRIPTION = """\
-Customers register the same address twice, mostly by a double click. Both rows are delivered to, so that they get every
-event **twice**.
-
-1. `POST /endpoints` answers 409 when the customer has the address already
-2. The answer names the endpoint: `{"error": "exists", "endpoint": "ep_81"}`
-
-> Addresses are the same when they differ only in the case of the host, or in a default port.
-"""
-
-_DISCUSSED: dict[str, object] = {
-    "comments": (
-        TicketComment(by="Ben Okafor", at=datetime(2026, 11, 18, 9, 12, tzinfo=UTC), text="A trailing slash is another address, as for browsers."),
-        TicketComment(by="Mira Chen", at=datetime(2026, 11, 19, 15, 40, tzinfo=UTC), text="Agreed. See `normalised()` in `addresses.py`."),
-    ),
-    "links": (TicketLink(relation="is blocked by", ticket=TicketHit(key="ACME-35", summary="Reject webhooks to private addresses", status="In review")),),
-    "attachments": (TicketAttachment(name="double-click.har", bytes=84_112, kind="application/json"),),
-}  # fmt: skip

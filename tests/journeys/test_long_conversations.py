@@ -8,9 +8,10 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from app.models import EventKind
-from tests.journeys.seeding import Story, seeding
+from tests.journeys.seeding import seeding
 from tests.journeys.showroom import Showroom, showroom
 from tests.journeys.stories import long
+from tests.journeys.story import Story
 from tests.web.browser import Browsing
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

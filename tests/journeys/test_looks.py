@@ -17,8 +17,10 @@ from playwright.async_api import Browser, Page, StorageState, ViewportSize, expe
 from tests.flows.service import ACCESS_CODE
 from tests.journeys import stories
 from tests.journeys.people import Person
-from tests.journeys.seeding import MIRA, seeding
+from tests.journeys.seeding import seeding
 from tests.journeys.showroom import bare_showroom, showroom
+from tests.journeys.story import MIRA
+from tests.journeys.tickets import tracker
 from tests.web.browser import Browsing
 from tests.web.fault_proxy import FaultProxy
 
@@ -30,9 +32,12 @@ _AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text()
 _DRAW_ALL = """() => { const sheet = new CSSStyleSheet();
   sheet.replaceSync('* { content-visibility: visible !important }');
   document.adoptedStyleSheets = [sheet]; }"""
-_FIND = """async () => (await axe.run({resultTypes: ['violations'], preload: false})).violations.flatMap(
-  ({id, impact, nodes}) => nodes.map(({target, failureSummary}) => `${impact} ${id}: ${target} ${failureSummary}`))"""
-_CUT_OFF = """() => [document.documentElement, ...document.querySelectorAll('.main, .scroll, [data-panel], [popover], dialog')]
+_FIND = """async () => {
+  const {violations} = await axe.run({resultTypes: ['violations'], preload: false});
+  return violations.flatMap(({id, impact, nodes}) =>
+    nodes.map(({target, failureSummary}) => `${impact} ${id}: ${target} ${failureSummary}`));
+}"""
+_CUT_OFF = """() => [...document.querySelectorAll('html, .main, .scroll, [data-panel], [popover], dialog')]
   .filter((box) => box.checkVisibility() && box.scrollWidth > box.clientWidth)
   .map((box) => `${box.localName}.${box.className} is ${box.scrollWidth} wide in ${box.clientWidth}`)"""
 
@@ -67,6 +72,10 @@ def _open_menu(button: str) -> Callable[[Page], Awaitable[object]]:
     return open_menu
 
 
+async def _wait_for_writing(page: Page) -> None:
+    await expect(page.get_by_text(stories.WRITING)).to_be_in_viewport()
+
+
 async def _open_a_step(page: Page) -> None:
     group = page.locator("details.work summary").first
     await group.click()
@@ -98,7 +107,7 @@ VIEWS = (
     View("login", "/login", signed_in=False),
     View("new-ticket", "/tickets/new"),
     View("ticket", "/tickets/ACME-63"),
-    View("running", "/code-runs/ACME-42"),
+    View("running", "/code-runs/ACME-42", _wait_for_writing),
     View("queue", "/code-runs/WEB-79"),
     View("queued", "/code-runs/ACME-61"),
     View("question", "/code-runs/ACME-57"),
@@ -153,12 +162,11 @@ async def houses(tmp_path_factory: pytest.TempPathFactory, one_browser: Browser)
         first = await opened.enter_async_context(bare_showroom())
         empty = await opened.enter_async_context(showroom(root / "empty", anthropic_api_key="a key"))
         company = await opened.enter_async_context(
-            showroom(
-                root / "company", tracker=stories.tracker(), anthropic_api_key="a key", admin_access_code=ACCESS_CODE
-            )
+            showroom(root / "company", tracker=tracker(), anthropic_api_key="a key", admin_access_code=ACCESS_CODE)
         )
         with seeding(company.workspace) as past:
             stories.company(past)
+        await company.store.whisper((await company.store.conversation("ACME-42")).run.id, stories.WRITING)
         urls: dict[House, str] = {"first": first, "empty": empty.url, "company": company.url}
         yield Houses(urls, one_browser, company.port)
 

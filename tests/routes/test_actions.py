@@ -214,3 +214,12 @@ async def test_a_message_answers_the_question_that_waits(service: Service) -> No
 async def test_nothing_is_done_about_what_is_no_conversation(service: Service, action: str) -> None:
     assert (await service.press(f"/code-runs/NONE-1/{action}")).status_code == 404
     assert (await service.submit("/code-runs/<b>/stop")).status_code == 404
+
+
+@pytest.mark.parametrize("action", ["stop", "retry"])
+async def test_what_was_meant_for_a_turn_that_is_over_touches_no_other(service: Service, action: str) -> None:
+    run_id = await taken(service)
+    answer = await service.press(f"{AT}/{action}", {"run": "another"})
+    assert answer.status_code == 409
+    assert "another one has begun" in answer.json()["detail"]
+    assert (await service.store.run(run_id)).status is RunStatus.QUEUED

@@ -72,7 +72,7 @@ async def test_the_root_leads_to_code_runs(service: Service) -> None:
 
 async def test_home_asks_for_a_ticket_with_the_default_repository_chosen(service: Service) -> None:
     html = await page(service, "/code-runs")
-    assert "<h1>Code Runs</h1>" in html
+    assert "<h1>Send tickets to Claude Code</h1>" in html
     assert 'action="/code-runs"' in html
     assert f'value="{WIDGETS}" data-name="widgets" checked' in html
     assert f'value="{GADGETS}" data-name="gadgets">' in html

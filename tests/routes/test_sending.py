@@ -115,7 +115,7 @@ async def test_what_cannot_be_sent_is_named_and_kept(service: Service, changed: 
     page = await service.submit("/code-runs", fields)
     assert page.status_code == 422
     assert said in page.text
-    assert "<h1>Code Runs</h1>" in page.text
+    assert "<h1>Send tickets to Claude Code</h1>" in page.text
     assert fields["instructions"] in page.text
     assert await nothing_sent(service)
 

@@ -264,7 +264,8 @@ def conversation_document(history: History | None = None, **facts: object) -> El
 
 def fields(form: Element) -> set[str]:
     named = (*form.all("input"), *form.all("textarea"), *form.all("button"))
-    return {each.attributes["name"] for each in named if each.attributes.get("name")}
+    own = [each for each in named if "form" not in each.attributes]  # it names another form that it belongs to
+    return {each.attributes["name"] for each in own if each.attributes.get("name")}
 
 
 def forms(document: Element) -> dict[str, set[str]]:

@@ -68,7 +68,10 @@ class LangfuseClient(Langfuse):
             return
         with propagate_attributes(session_id=job.ticket.key, tags=[job.trigger]):
             end = self._sdk.start_observation(
-                trace_context=self._trace(job), name="end", as_type="span", output=outcome.model_dump(mode="json", exclude_none=True)
+                trace_context=self._trace(job),
+                name="end",
+                as_type="span",
+                output=outcome.model_dump(mode="json", exclude_none=True),
             )
             end.end()
         await self._in_time(self._sdk.flush)

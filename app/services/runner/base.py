@@ -12,6 +12,7 @@ from app.models import (
     ConversationFilter,
     Decision,
     Event,
+    EventKind,
     Model,
     PipelineOptions,
     Receipt,
@@ -123,6 +124,10 @@ class Runner(ABC):
     @abstractmethod
     async def since(self, key: str, *, after: int, limit: int = 200) -> Sequence[Event]:
         """The first events of a conversation above `after`, in order."""
+
+    @abstractmethod
+    async def newest_event(self, run_id: str, kind: EventKind) -> Event | None:
+        """The run's last event of the kind, if there is one."""
 
     @abstractmethod
     def watch(self, key: str | None, *, after: int = 0) -> AsyncIterator[Update]:

@@ -17,6 +17,7 @@ from app.models import (
     ConversationFilter,
     Decision,
     Event,
+    EventKind,
     Job,
     PipelineOptions,
     Receipt,
@@ -130,6 +131,9 @@ class Desk(Runner):
     async def since(self, key: str, *, after: int, limit: int = 200) -> Sequence[Event]:
         return await self._store.next_events(key, after=after, limit=limit)
 
+    async def newest_event(self, run_id: str, kind: EventKind) -> Event | None:
+        return await self._store.newest_event(run_id, kind)
+
     def watch(self, key: str | None, *, after: int = 0) -> AsyncIterator[Update]:
         return self._store.watch(key, after=after)
 
@@ -209,6 +213,8 @@ class Desk(Runner):
             raise Conflict(f"Run {run_id} is {run.status}; only one that ended without a pull request can be retried.")
         job = await self._store.job(run_id)
         request = retried(run, job.request, by=by)
+        if request.model is not None and request.model not in self._models:
+            request = request.model_copy(update={"model": None})
         claim = Claim(
             ticket=job.ticket,
             request=request,

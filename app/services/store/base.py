@@ -271,7 +271,7 @@ class Store(ABC):
 
     @abstractmethod
     async def last_words(self, session_id: str) -> str:
-        """What the session said at the end of its newest finished turn; empty before the first."""
+        """What the session said at the end of its newest turn of Edits or Implement; empty where it never did."""
 
     @abstractmethod
     async def add_pull_request(self, run_id: str, pull_request: PullRequest) -> None:
@@ -295,6 +295,10 @@ class Store(ABC):
         self, ticket: str, *, after: int = 0, before: int | None = None, limit: int = 200
     ) -> Sequence[Event]:
         """The newest `limit` events of a conversation above `after` and below `before`, in order. Raises NotFound."""
+
+    @abstractmethod
+    async def newest_event(self, run_id: str, kind: EventKind) -> Event | None:
+        """The run's last event of the kind, if there is one."""
 
     @abstractmethod
     async def next_events(self, ticket: str, *, after: int, limit: int = 200) -> Sequence[Event]:

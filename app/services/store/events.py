@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from app.errors import NotFound
-from app.models import Event
+from app.models import Event, EventKind
 from app.services.store.rows import event_of
 from app.services.store.tables import conversations, events, runs
 
@@ -17,6 +17,13 @@ def of_run(connection: sa.Connection, run_id: str, after: int, limit: int) -> Se
     if not found and connection.execute(sa.select(runs.c.id).where(runs.c.id == run_id)).first() is None:
         raise NotFound(f"There is no run {run_id}.")
     return tuple(map(event_of, found))
+
+
+def last_of_kind(connection: sa.Connection, run_id: str, kind: EventKind) -> Event | None:
+    """The run's last event of the kind."""
+    query = sa.select(events).where(events.c.run_id == run_id, events.c.kind == kind).order_by(events.c.seq.desc())
+    row = connection.execute(query.limit(1)).mappings().first()
+    return None if row is None else event_of(row)
 
 
 def following(connection: sa.Connection, ticket: str, after: int, limit: int) -> Sequence[Event]:

@@ -222,6 +222,9 @@ class SqlStore(Store):
     ) -> Sequence[Event]:
         return await self._read(lambda connection: events.newest(connection, ticket, after, before, limit))
 
+    async def newest_event(self, run_id: str, kind: EventKind) -> Event | None:
+        return await self._read(lambda connection: events.last_of_kind(connection, run_id, kind))
+
     async def next_events(self, ticket: str, *, after: int, limit: int = 200) -> Sequence[Event]:
         return await self._read(lambda connection: events.following(connection, ticket, after, limit))
 

@@ -2,11 +2,11 @@
 
 import sqlalchemy as sa
 
-from app.models import EventKind
+from app.models import EventKind, RunMode
 from app.results import Turn
 from app.services.store import rows
 from app.services.store.payloads import storable
-from app.services.store.tables import conversations, turns
+from app.services.store.tables import conversations, runs, turns
 
 
 def record(connection: sa.Connection, run_id: str, name: str, turn: Turn) -> Turn:
@@ -36,10 +36,12 @@ def read(connection: sa.Connection, run_id: str, name: str) -> Turn | None:
 
 
 def last_words(connection: sa.Connection, session_id: str) -> str:
-    """What the session said at the end of its newest finished turn."""
-    query = sa.select(turns.c.result).where(turns.c.session_id == session_id).order_by(turns.c.at.desc())
-    found = connection.execute(query.limit(1)).scalar()
-    return "" if found is None else str(found["text"])
+    """What the session said at the end of its newest turn that may have changed something, and said anything."""
+    joined = sa.join(turns, runs, turns.c.run_id == runs.c.id)
+    query = sa.select(turns.c.result).select_from(joined).where(turns.c.session_id == session_id)
+    query = query.where(runs.c.mode.in_([RunMode.EDITS, RunMode.IMPLEMENT])).order_by(turns.c.at.desc())
+    said = (str(result["text"]) for result in connection.execute(query).scalars())
+    return next((text for text in said if text), "")
 
 
 def remember_session(connection: sa.Connection, run_id: str, session_id: str) -> str:

@@ -76,8 +76,9 @@ class PullRequestCard:
 
 @dataclass(frozen=True, kw_only=True)
 class FailureCard:
-    """What went wrong. `action` is where its button goes, None once it is too late for it."""
+    """What went wrong in `run`. `action` is where its button goes, None once it is too late for it."""
 
+    run: str
     title: str
     message: str
     at: datetime

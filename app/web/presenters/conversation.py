@@ -34,12 +34,17 @@ class Status:
 
 @dataclass(frozen=True, kw_only=True)
 class Actions:
-    """What can be done now. `unpublished` are repositories whose change has no pull request yet."""
+    """What can be done now, with the `run` that it is about.
+
+    `unpublished` are repositories whose change no pull request has; `opened` says that all of them have one to update.
+    """
 
     base: str
+    run: str
     stop: bool
     retry: bool
     unpublished: tuple[str, ...]
+    opened: bool
     pull_requests: tuple[tuple[str, str, str], ...]
     """Label, full name and address of each."""
 
@@ -75,6 +80,7 @@ class Dock:
     """What a message would do now, and where Stop goes while there is something to stop."""
 
     hint: str
+    run: str
     stop: str | None
 
 
@@ -109,7 +115,8 @@ def status_of(status: RunStatus) -> Status:
 def _actions(conversation: Conversation, changes: Sequence[RepositoryChanges], base: str) -> Actions:
     run = conversation.run
     opened = {each.repository for each in conversation.pull_requests}
-    left = tuple(each.repository for each in changes if each.files and each.repository not in opened)
+    lacking = [each for each in changes if each.files and (each.unpublished or each.repository not in opened)]
+    left = tuple(each.repository for each in lacking)
     links = tuple(
         (f"#{each.number}", f"{each.repository} #{each.number}", url)
         for each in conversation.pull_requests
@@ -118,9 +125,11 @@ def _actions(conversation: Conversation, changes: Sequence[RepositoryChanges], b
     active = run.status in ACTIVE
     return Actions(
         base=base,
+        run=run.id,
         stop=active,
         retry=is_unfinished(run),
         unpublished=() if active else left,
+        opened=opened.issuperset(left),
         pull_requests=links,
     )
 
@@ -131,15 +140,16 @@ def _facts(conversation: Conversation, models: Mapping[str, str], changes: Seque
     chosen = [(each.name, each.base) for each in run.repositories or request.repositories]
     repositories = chosen or [(each.repository, each.base) for each in changes]
     draft = ", draft PR on" if request.auto_pr and request.mode is RunMode.EDITS else ""
-    ended = run.started_at is not None and run.ended_at is not None
+    # While it waits for people nobody works.
+    over = conversation.waits_for.asked_at if conversation.waits_for else run.ended_at
     return Facts(
         repositories=tuple((short_name(name), base) for name, base in repositories),
         count=count(len(repositories), "repo"),
         icon=MODE_ICONS[run.mode],
         mode=MODES[run.mode] + draft,
         model=model_name(run.model or request.model, models),
-        since=None if ended else run.started_at,
-        took=between(run.started_at, run.ended_at) if run.started_at and run.ended_at else "",
+        since=None if over else run.started_at,
+        took=between(run.started_at, over) if run.started_at and over else "",
         cost=money(conversation.cost_usd) if conversation.cost_usd else "",
     )
 
@@ -165,4 +175,4 @@ def _dock(conversation: Conversation, base: str) -> Dock:
         hint = "Waits for the end of this turn"
     else:
         hint = "Starts the next turn"
-    return Dock(hint=hint, stop=f"{base}/stop" if status in ACTIVE else None)
+    return Dock(hint=hint, run=conversation.run.id, stop=f"{base}/stop" if status in ACTIVE else None)

@@ -206,6 +206,7 @@ class Thread:
     def _failure(self, event: Event, title: str, *, action: str, repository: str | None = None) -> None:
         self._bench.end()
         card = cards.FailureCard(
+            run=event.run_id or "",
             title=title,
             message=str(event.payload.get("message", "")),
             at=event.at,
