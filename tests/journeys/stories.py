@@ -238,7 +238,7 @@ def _opened_in_two(past: Past) -> None:
         story.step("Write", "", file_path=path, content="line\n" * 24)
     story.step("Bash", "Exit code 1\n1 failed", failed=True, command="uv run pytest -q", took_s=12)
     story.step("Bash", "318 passed", command="uv run pytest -q", took_s=12)
-    story.changed(BACKEND.name, _BACKEND_PATCH)
+    story.changed(BACKEND.name, _WORKERS_PATCH)
     story.changed(WORKERS.name, _WORKERS_PATCH, base=WORKERS.base)
     story.turn(cost_usd=1.18, turns=30)
     story.ended(StageName.IMPLEMENT)

@@ -77,8 +77,7 @@ async def _wait_for_writing(page: Page) -> None:
 
 
 async def _open_a_step(page: Page) -> None:
-    group = page.locator("details.work summary").first
-    await group.click()
+    await page.locator("details.work summary").first.click()
     await page.locator("details.step summary").first.click()
     await expect(page.locator("details.step table, details.step pre").first).to_be_visible()
 
@@ -118,7 +117,7 @@ VIEWS = (
     View("step", "/code-runs/ACME-35", _open_a_step),
     View("details", "/code-runs/ACME-42?tab=details"),
     View("changes", "/code-runs/ACME-42/changes"),
-    View("changes-tab", "/code-runs/ACME-42?tab=changes"),
+    View("changes-tab", "/code-runs/OPS-118?tab=changes"),
     View("not-found", "/code-runs/NONE-1"),
     View("forbidden", "/code-runs", _come_from_elsewhere),
 )
@@ -197,11 +196,16 @@ async def faults_of(page: Page, name: str) -> list[str]:
     await page.evaluate(_DRAW_ALL)
     faults: list[str] = []
     for size, viewport in {"w": _DESK, "m": _PHONE}.items():
-        await page.set_viewport_size(viewport)
+        await _resize(page, viewport)
         for theme in ("light", "dark"):
             await page.emulate_media(color_scheme=theme)
             await page.screenshot(path=_PICTURES / f"{name}-{size}-{theme}.png", animations="disabled")
             faults += [f"{size} {theme}: {fault}" for fault in await page.evaluate(_FIND)]
         faults += await page.evaluate(_CUT_OFF)
-    await page.set_viewport_size(_NARROWEST)
+    await _resize(page, _NARROWEST)
     return faults + await page.evaluate(_CUT_OFF)
+
+
+async def _resize(page: Page, size: ViewportSize) -> None:
+    await page.set_viewport_size(size)
+    await page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
