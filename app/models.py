@@ -64,7 +64,8 @@ class RepositoryChoice(Model):
 class Request(Model):
     """What a run is asked to do, and by whom. `by` is None where a tracker or a script asks.
 
-    `retry_of` is set where somebody has it done once more: whose words `text` are then, empty for a tracker's. `model` None is the service's default. No repositories: those of the conversation, or the service's default.
+    `retry_of` is set where somebody has it done once more: whose words `text` are then, empty for a tracker's.
+    `model` None is the service's default. No repositories: those of the conversation, or the service's default.
     """
 
     mode: RunMode = RunMode.IMPLEMENT

@@ -7,8 +7,10 @@ from hypothesis import settings
 
 from tests.postgres import Postgres
 
-# How long an example takes says nothing on a machine that runs other things too.
-settings.register_profile("here", deadline=None)
+# How long an example takes says nothing on a machine that runs other things too. The same few examples each time: a
+# suite that runs at every change is no search; `--hypothesis-profile=search` is one.
+settings.register_profile("search", deadline=None)
+settings.register_profile("here", deadline=None, max_examples=40, derandomize=True)
 settings.load_profile("here")
 
 

@@ -4,6 +4,7 @@ Words are timed by the page itself. A MutationObserver sees them arrive, an anim
 what runs after the frame writes down `Date.now()`. That is the clock of this machine, which `time.time()` reads, too.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,20 +15,28 @@ from playwright.async_api import Browser, Page
 from tests.flows.service import ACCESS_CODE
 from tests.web.browser import chromium
 
+_PATIENCE_S = 60.0
+
 _WATCH = """
   window.seen = {};
   window.longest = 0;
-  const note = () => {
+  const note = (marks) => {
     const at = Date.now();
-    const text = document.querySelector('.thread')?.textContent ?? '';
-    for (const [word] of text.matchAll(/mark\\d{4}/g)) seen[word] ??= at;
+    for (const mark of marks) seen[mark] ??= at;
   };
-  new MutationObserver(() => requestAnimationFrame(() => setTimeout(note)))
-    .observe(document, {subtree: true, childList: true, characterData: true});
+  new MutationObserver((changes) => {
+    const text = changes.flatMap(({addedNodes}) => [...addedNodes].map((node) => node.textContent)).join(' ');
+    const marks = text.match(/mark\\d{4}/g);
+    if (marks) requestAnimationFrame(() => setTimeout(note, 0, marks));
+  }).observe(document, {subtree: true, childList: true});
   new PerformanceObserver((list) => {
     for (const {duration} of list.getEntries()) longest = Math.max(longest, duration);
   }).observe({entryTypes: ['longtask']});
 """
+_SEEN = """(last) => new Promise((done) => {
+  const look = () => (last in seen ? done(seen) : setTimeout(look, 50));
+  look();
+})"""
 _LOADED = """async () => {
   const paints = () => performance.getEntriesByName('first-contentful-paint');
   while (!paints().length) await new Promise((go) => setTimeout(go, 20));
@@ -92,7 +101,8 @@ async def readers() -> AsyncIterator[Readers]:
         yield Readers(browser)
 
 
-async def seen(page: Page) -> dict[str, float]:
-    """When each mark was visible in the page, in seconds since the epoch."""
-    marks: dict[str, float] = await page.evaluate("seen")
+async def seen(page: Page, *, last: str) -> dict[str, float]:
+    """When each mark was visible in the page, in seconds since the epoch, as soon as the last one is."""
+    async with asyncio.timeout(_PATIENCE_S):
+        marks: dict[str, float] = await page.evaluate(_SEEN, last)
     return {mark: at / 1000 for mark, at in marks.items()}

@@ -5,12 +5,14 @@ taken by the process that knows them, and the page's by the page itself (see `br
 """
 
 import asyncio
+import re
 import socket
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from playwright.async_api import Page, expect
 
@@ -33,8 +35,6 @@ _RATE, _EVENTS = 10.0, 200
 _MISSED = 2_000
 _DELTAS, _DELTA_EVERY_S = 150, 0.05
 _STREAMS = 3
-_PATIENCE_MS = 60_000
-_SETTLE_S = 1.0
 
 
 def measure() -> list[Measurement]:
@@ -67,7 +67,7 @@ async def _read_along(feed: Feed) -> tuple[list[float], float, float]:
         page = await _reader(people, f"{proxy.url}/code-runs/{_KEY}")
         await asyncio.to_thread(feed.send, events=20, rate=_RATE)  # warms everything up
         written = await asyncio.to_thread(feed.send, events=_EVENTS, rate=_RATE)
-        shown = await _all_seen(page, written)
+        shown = await seen(page, last=max(written))
         longest: float = await page.evaluate("longest")
         replayed = await _catch_up(feed, proxy, page)
     return [shown[mark] - at for mark, at in written.items()], longest, replayed
@@ -83,21 +83,13 @@ async def _catch_up(feed: Feed, proxy: FaultProxy, page: Page) -> float:
     proxy.mode = "refuse"
     proxy.cut()
     try_now = page.get_by_role("button", name="Try now")
-    await expect(try_now).to_be_visible(timeout=_PATIENCE_MS)
+    await expect(try_now).to_be_visible(timeout=30_000)
     missed = await asyncio.to_thread(feed.send, events=_MISSED)
     proxy.mode = "pass"
     began = time.time()
     await try_now.click()
-    shown = await _all_seen(page, list(missed)[-1:])
-    return max(shown.values()) - began
-
-
-async def _all_seen(page: Page, marks: Sequence[str] | dict[str, float]) -> dict[str, float]:
-    """When each of the marks was visible; waits until all are."""
-    last = page.locator(".thread").get_by_text(max(marks))
-    await expect(last.first).to_be_attached(timeout=_PATIENCE_MS)
-    await asyncio.sleep(_SETTLE_S)  # for the frame that shows it
-    return await seen(page)
+    last = max(missed)
+    return (await seen(page, last=last))[last] - began
 
 
 class _Writer(MessagesApi):
@@ -115,21 +107,25 @@ class _Writer(MessagesApi):
         return replace(answer, chunks=_Noted(answer.chunks, self.sent))
 
 
-class _Noted(list[bytes]):
+class _Noted(Sequence[bytes]):
     """Chunks that note when the one before was sent: as soon as the next one is asked for."""
 
     def __init__(self, chunks: Sequence[bytes], sent: dict[str, float]) -> None:
-        super().__init__(chunks)
+        self._chunks = chunks
         self._sent = sent
 
-    def __getitem__(self, place: object) -> "_Noted":  # type: ignore[override]
-        return _Noted(super().__getitem__(place), self._sent)  # type: ignore[index]
+    def __len__(self) -> int:
+        return len(self._chunks)
+
+    def __getitem__(self, place: Any) -> Any:
+        found = self._chunks[place]
+        return _Noted(found, self._sent) if isinstance(place, slice) else found
 
     def __iter__(self) -> Iterator[bytes]:
-        for chunk in super().__iter__():
+        for chunk in self._chunks:
             yield chunk
-            if (mark := chunk.partition(b'"text": "mark')[2][:4]).isdigit():
-                self._sent.setdefault(f"mark{mark.decode()}", time.time())
+            if found := re.search(rb"mark\d{4}", chunk):
+                self._sent[found[0].decode()] = time.time()
 
 
 def _written() -> tuple[list[float], float]:
@@ -152,7 +148,7 @@ def _written() -> tuple[list[float], float]:
 async def _watch_writing(url: str, model: _Writer) -> list[float]:
     async with readers() as people:
         page = await people.stay(url)
-        shown = await _all_seen(page, [f"mark{_DELTAS:04d}"])
+        shown = await seen(page, last=f"mark{_DELTAS:04d}")
     # Those before the page was open were there when it came.
     first = min(shown.values())
     return [shown[mark] - at for mark, at in model.sent.items() if mark in shown and at > first]

@@ -3,9 +3,13 @@
 Everything goes through plain git with an environment of its own: the machine's configuration has no say.
 """
 
+import atexit
 import os
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 _PERSON = {"NAME": "Ada Human", "EMAIL": "ada@example.com", "DATE": "2026-11-01T12:00:00Z"}
@@ -18,6 +22,20 @@ PLAIN_GIT = {
     "GIT_CONFIG_GLOBAL": os.devnull,
     **{f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in _PERSON.items()},
 }
+
+
+@cache
+def _template(files: tuple[tuple[str, str], ...], branch: str) -> Path:
+    """What a new repository is a copy of: its making takes a dozen calls of git, and most tests begin with one."""
+    root = Path(tempfile.mkdtemp(prefix="ac-template-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    made = Repositories(root)
+    path = made.path("template/template")
+    path.mkdir(parents=True)
+    git("init", "--quiet", "--bare", f"--initial-branch={branch}", cwd=path)
+    git("config", "http.receivepack", "true", cwd=path)
+    made.commit_as_human("template/template", branch, dict(files), "Begin")
+    return path
 
 
 class Repositories:
@@ -33,10 +51,7 @@ class Repositories:
     def create(self, repository: str, files: Mapping[str, str] | None = None, *, branch: str = "main") -> Path:
         """A new bare repository, with one commit of `files` on its default branch."""
         path = self.path(repository)
-        path.mkdir(parents=True)
-        git("init", "--quiet", "--bare", f"--initial-branch={branch}", cwd=path)
-        git("config", "http.receivepack", "true", cwd=path)
-        self.commit_as_human(repository, branch, files or {"README.md": "# Widgets\n"}, "Begin")
+        shutil.copytree(_template(tuple((files or {"README.md": "# Widgets\n"}).items()), branch), path)
         return path
 
     def commit_as_human(self, repository: str, branch: str, files: Mapping[str, str], message: str) -> str:

@@ -117,9 +117,9 @@ MOMENTS: dict[str, Moment] = {
 }
 """In the order of a run."""
 
-# Each run dies at every third moment: starting a service costs more than the work between two of its deaths, and
-# moments of one run that follow on each other closely could not be told apart.
-CHAINS = [dict(list(MOMENTS.items())[first::3]) for first in range(3)]
+# A run dies at every fifth moment: a death a run would cost a run for each, and moments that follow on each other
+# closely could not be told apart.
+CHAINS = [dict(list(MOMENTS.items())[first::5]) for first in range(5)]
 
 
 PROMPTS = {

@@ -3,16 +3,68 @@
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
 
+from tests.fakes.forge import Pull
 from tests.fakes.scripts import Reply
 from tests.flows.leftovers import processes_in
-from tests.flows.world import IMPLEMENT, REPOSITORY, World
+from tests.flows.service import Service
+from tests.flows.world import CLEAN, IMPLEMENT, REPOSITORY, World
 
 Fault = Callable[[World], None]
+Place = tuple[World, Service]
+
+REFUSED, DONE_ALREADY = "NO-1", "DONE-1"
+"""Tickets that the model answers in its own way."""
+
+TURNS = {
+    f"{IMPLEMENT} {REFUSED}": [Reply("I can't help with that.", stop_reason="refusal")],
+    f"{IMPLEMENT} {DONE_ALREADY}": [Reply("It is there already.")],
+    **CLEAN,
+}
+
+_numbers = count(1)
+
+
+def place(**settings: str) -> Iterator[Place]:
+    """A service in a world, for many tickets: a start takes longer than a ticket. Nobody reviews them."""
+    with World(TURNS) as world, world.service(PIPELINE_REVIEW="false", **settings) as service:
+        yield world, service
+
+
+@pytest.fixture(scope="module")
+def usual() -> Iterator[Place]:
+    yield from place()
+
+
+@pytest.fixture(scope="module")
+def watchful() -> Iterator[Place]:
+    """It soon gives up on a model that is silent."""
+    yield from place(CLAUDE_IDLE_TIMEOUT_S="3")
+
+
+@pytest.fixture(scope="module")
+def impatient() -> Iterator[Place]:
+    """It tries nothing of the model's again."""
+    yield from place(CLAUDE_MAX_RETRIES="0")
+
+
+@pytest.fixture
+def key() -> str:
+    """A ticket of the test's own."""
+    return f"PROJ-{next(_numbers)}"
+
+
+def branch(key: str) -> str:
+    return f"ticket/{key.lower()}"
+
+
+def pulls(world: World, key: str) -> list[Pull]:
+    return [pull for pull in world.pulls if pull.head == branch(key)]
 
 
 def model(kind: int | str, times: int | None = 1, headers: dict[str, str] | None = None) -> Fault:
@@ -54,16 +106,17 @@ PASSING: dict[str, Fault] = {
 
 
 @pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
-def test_what_passes_is_waited_out(fault: Fault) -> None:
-    with World() as world, world.service(CLAUDE_IDLE_TIMEOUT_S="3") as service:
-        fault(world)
-        run = service.wait(service.accept(world.ticket()))
+def test_what_passes_is_waited_out(watchful: Place, key: str, fault: Fault) -> None:
+    world, service = watchful
+    fault(world)
+    run = service.wait(service.accept(world.ticket(key)))
+    world.mend()
 
-        assert (run["status"], run["error"]) == ("pr_opened", None)
-        (pull,) = world.pulls
-        assert pull.state == "open"
-        assert world.git.file(REPOSITORY, "ticket/proj-1", "src/toggle.txt") == "toggle\n"
-        assert len(world.git.log(REPOSITORY, "ticket/proj-1")) == 2
+    assert (run["status"], run["error"]) == ("pr_opened", None)
+    (pull,) = pulls(world, key)
+    assert pull.state == "open"
+    assert world.git.file(REPOSITORY, branch(key), "src/toggle.txt") == "toggle\n"
+    assert len(world.git.log(REPOSITORY, branch(key))) == 2
 
 
 LASTING: dict[str, tuple[Fault, str]] = {
@@ -79,19 +132,21 @@ LASTING: dict[str, tuple[Fault, str]] = {
 
 
 @pytest.mark.parametrize(("fault", "advice"), LASTING.values(), ids=LASTING)
-def test_what_lasts_fails_the_run_with_one_sentence_and_a_retry_goes_on(fault: Fault, advice: str) -> None:
-    with World() as world, world.service(CLAUDE_MAX_RETRIES="0") as service:
-        fault(world)
-        run = service.wait(service.accept(world.ticket()))
+def test_what_lasts_fails_the_run_with_one_sentence_and_a_retry_goes_on(
+    impatient: Place, key: str, fault: Fault, advice: str
+) -> None:
+    world, service = impatient
+    fault(world)
+    run = service.wait(service.accept(world.ticket(key)))
+    world.mend()
 
-        assert run["status"] == "failed"
-        assert advice in run["error"]
-        assert world.pulls == []
+    assert run["status"] == "failed"
+    assert advice in run["error"]
+    assert pulls(world, key) == []
 
-        world.mend()
-        retried = service.http.post(f"/api/v1/runs/{run['id']}/retry").json()
-        assert service.wait(retried["run_id"])["status"] == "pr_opened"
-        assert len(world.pulls) == 1
+    retried = service.http.post(f"/api/v1/runs/{run['id']}/retry").json()
+    assert service.wait(retried["run_id"])["status"] == "pr_opened"
+    assert len(pulls(world, key)) == 1
 
 
 def test_a_refused_credential_is_not_tried_again_for_minutes() -> None:
@@ -105,29 +160,25 @@ def test_a_refused_credential_is_not_tried_again_for_minutes() -> None:
         assert len(world.model.requests) <= 3
 
 
-def test_a_refused_push_says_the_remotes_reason_and_keeps_the_work() -> None:
-    with World() as world, world.service() as service:
-        world.git.set_hook(
-            REPOSITORY, "pre-receive", "#!/bin/sh\necho 'branch names must match feature/*' >&2\nexit 1\n"
-        )
-        run = service.wait(service.accept(world.ticket()))
+def test_a_refused_push_says_the_remotes_reason_and_keeps_the_work(usual: Place, key: str) -> None:
+    world, service = usual
+    world.git.set_hook(REPOSITORY, "pre-receive", "#!/bin/sh\necho 'branch names must match feature/*' >&2\nexit 1\n")
+    run = service.wait(service.accept(world.ticket(key)))
+    world.git.set_hook(REPOSITORY, "pre-receive", "#!/bin/sh\n")
 
-        assert run["status"] == "failed"
-        assert "branch names must match feature/*" in run["error"]
-        worktree = world.workspace / "worktrees" / "ticket" / "proj-1"
-        assert (worktree / "src" / "toggle.txt").read_text() == "toggle\n"
+    assert run["status"] == "failed"
+    assert "branch names must match feature/*" in run["error"]
+    worktree = world.workspace / "worktrees" / branch(key)
+    assert (worktree / "src" / "toggle.txt").read_text() == "toggle\n"
 
 
-def test_a_refusal_of_the_model_is_said() -> None:
-    with (
-        World({IMPLEMENT: [Reply("I can't help with that.", stop_reason="refusal")]}) as world,
-        world.service() as service,
-    ):
-        run = service.wait(service.accept(world.ticket()))
+def test_a_refusal_of_the_model_is_said(usual: Place) -> None:
+    world, service = usual
+    run = service.wait(service.accept(world.ticket(REFUSED)))
 
-        assert run["status"] in {"failed", "idle"}
-        assert run["error"] or run["outcome"]
-        assert world.pulls == []
+    assert run["status"] in {"failed", "idle"}
+    assert run["error"] or run["outcome"]
+    assert pulls(world, REFUSED) == []
 
 
 def test_a_missing_cli_is_said() -> None:
@@ -139,42 +190,42 @@ def test_a_missing_cli_is_said() -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_a_killed_cli_is_resumed_in_its_session(how: signal.Signals) -> None:
-    with World() as world, world.service() as service:
-        with world.model.gate(lambda r: IMPLEMENT in r.prompt and len(r.messages) > 2) as gate:
-            run_id = service.accept(world.ticket())
-            gate.wait()
-            end(clis(world, but=service.pid), how)
-        run = service.wait(run_id)
+def test_a_killed_cli_is_resumed_in_its_session(usual: Place, key: str, how: signal.Signals) -> None:
+    world, service = usual
+    with world.model.gate(lambda r: IMPLEMENT in r.prompt and len(r.messages) > 2) as gate:
+        run_id = service.accept(world.ticket(key))
+        gate.wait()
+        end(clis(world, but=service.pid), how)
+    run = service.wait(run_id)
 
-        assert run["status"] == "pr_opened"
-        assert len({request.session_id for request in world.asked(IMPLEMENT)}) == 1
-        assert any(event["kind"] == "turn.resumed" for event in service.events(run_id))
-
-
-def test_two_people_who_push_in_between_lose_nothing() -> None:
-    with World() as world, world.service() as service:
-        with world.git.gate(lambda r: r.is_push) as gate:
-            run_id = service.accept(world.ticket())
-            gate.wait()
-            world.git.commit_as_human(REPOSITORY, "ticket/proj-1", {"notes.txt": "by hand\n"}, "A note")
-        run = service.wait(run_id)
-
-        assert (run["status"], run["error"]) == ("pr_opened", None)
-        assert world.git.file(REPOSITORY, "ticket/proj-1", "notes.txt") == "by hand\n"
-        assert world.git.file(REPOSITORY, "ticket/proj-1", "src/toggle.txt") == "toggle\n"
-        assert "A note" in "\n".join(world.git.log(REPOSITORY, "ticket/proj-1"))
+    assert run["status"] == "pr_opened"
+    assert len({request.session_id for request in world.asked(f"{IMPLEMENT} {key}")}) == 1
+    assert any(event["kind"] == "turn.resumed" for event in service.events(run_id))
 
 
-def test_a_change_that_is_empty_opens_nothing_and_says_so() -> None:
-    with World({IMPLEMENT: [Reply("It is there already.")]}) as world, world.service() as service:
-        run = service.wait(service.accept(world.ticket()))
+def test_two_people_who_push_in_between_lose_nothing(usual: Place, key: str) -> None:
+    world, service = usual
+    with world.git.gate(lambda r: r.is_push) as gate:
+        run_id = service.accept(world.ticket(key))
+        gate.wait()
+        world.git.commit_as_human(REPOSITORY, branch(key), {"notes.txt": "by hand\n"}, "A note")
+    run = service.wait(run_id)
 
-        assert (run["status"], run["error"]) == ("idle", None)
-        assert "No changes" in run["outcome"]
-        assert "It is there already." in run["outcome"]
-        assert world.pulls == []
-        assert "ticket/proj-1" not in world.git.heads(REPOSITORY)
+    assert (run["status"], run["error"]) == ("pr_opened", None)
+    assert world.git.file(REPOSITORY, branch(key), "notes.txt") == "by hand\n"
+    assert world.git.file(REPOSITORY, branch(key), "src/toggle.txt") == "toggle\n"
+    assert "A note" in "\n".join(world.git.log(REPOSITORY, branch(key)))
+
+
+def test_a_change_that_is_empty_opens_nothing_and_says_so(usual: Place) -> None:
+    world, service = usual
+    run = service.wait(service.accept(world.ticket(DONE_ALREADY)))
+
+    assert (run["status"], run["error"]) == ("idle", None)
+    assert "No changes" in run["outcome"]
+    assert "It is there already." in run["outcome"]
+    assert pulls(world, DONE_ALREADY) == []
+    assert branch(DONE_ALREADY) not in world.git.heads(REPOSITORY)
 
 
 def end(pids: list[int], how: signal.Signals) -> None:

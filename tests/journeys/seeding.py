@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from app.database import Database, sqlite_url
+from app.models import Stage
 from app.services.store import migrations, tables
 from app.services.store.sql import Body, SqlStore
 
@@ -72,30 +73,24 @@ def seeding(workspace: Path) -> Iterator[Past]:
 
 def _date_back(connection: sa.Connection, dated: Callable[[datetime], datetime]) -> None:
     for table in tables.metadata.sorted_tables:
-        times = [column for column in table.columns if isinstance(column.type, tables.UtcDateTime)]
-        keys = list(table.primary_key.columns)
-        if not times:
-            continue
-        rows = connection.execute(sa.select(*keys, *times)).mappings().all()
+        times = [column.name for column in table.columns if isinstance(column.type, tables.UtcDateTime)]
+        keys = [column.name for column in table.primary_key.columns]
+        rows = connection.execute(sa.select(table)).mappings().all() if times else ()
         changed = [
-            {f"_{key.name}": row[key.name] for key in keys}
-            | {time.name: row[time.name] and dated(row[time.name]) for time in times}
+            {f"of_{key}": row[key] for key in keys} | {time: row[time] and dated(row[time]) for time in times}
             for row in rows
         ]
-        which = sa.and_(*(key == sa.bindparam(f"_{key.name}") for key in keys))
-        values = {time.name: sa.bindparam(time.name) for time in times}
         if changed:
-            connection.execute(sa.update(table).where(which).values(**values), changed)
-    for row in connection.execute(sa.select(tables.runs.c.number, tables.runs.c.stages)).mappings().all():
-        stages = [_stage_dated_back(stage, dated) for stage in row["stages"]]
-        mine = tables.runs.c.number == row["number"]
+            which = sa.and_(*(table.c[key] == sa.bindparam(f"of_{key}") for key in keys))
+            connection.execute(sa.update(table).where(which), changed)
+    for run in connection.execute(sa.select(tables.runs.c.number, tables.runs.c.stages)).mappings().all():
+        stages = [_stage_dated_back(stage, dated) for stage in run["stages"]]
+        mine = tables.runs.c.number == run["number"]
         connection.execute(sa.update(tables.runs).where(mine).values(stages=stages))
 
 
 def _stage_dated_back(stage: Mapping[str, Any], dated: Callable[[datetime], datetime]) -> dict[str, Any]:
-    times = {
-        name: dated(datetime.fromisoformat(stage[name])).isoformat()
-        for name in ("started_at", "ended_at")
-        if stage[name] is not None
-    }
-    return {**stage, **times}
+    known = Stage.model_validate(stage)
+    ended = known.ended_at and dated(known.ended_at)
+    moved = known.model_copy(update={"started_at": dated(known.started_at), "ended_at": ended})
+    return moved.model_dump(mode="json")

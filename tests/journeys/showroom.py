@@ -73,7 +73,7 @@ async def _serving(app: FastAPI) -> AsyncIterator[int]:
         task = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             while not server.started:
-                assert not task.done(), await task
+                assert not task.done(), "The service did not start; see what it logged."
                 await asyncio.sleep(0.01)
             yield listener.getsockname()[1]
         finally:

@@ -80,8 +80,8 @@ def _step(story: Story, number: int) -> None:
     story.say(f"Step {number:04d}: the table `invoice_{number}` has rows without a **currency**; I look where from.")
     story.step("Grep", "billing/models.py:12\nbilling/sums.py:80", pattern=f"invoice_{number}")
     story.step("Read", source, file_path=f"billing/part_{number}.py")
-    edit = {"old_string": "amount = row.amount", "new_string": "amount = Decimal(row.amount)"}
-    story.step("Edit", "", file_path=f"billing/part_{number}.py", **edit)
+    old, new = "amount = row.amount", "amount = Decimal(row.amount)"
+    story.step("Edit", "", file_path=f"billing/part_{number}.py", old_string=old, new_string=new)
     story.step("Bash", "12 passed in 0.61s", command=f"uv run pytest billing/tests/test_part_{number}.py -q")
     story.say("The rows are whole, and its tests pass.")
 
@@ -238,8 +238,8 @@ def _opened_in_two(past: Past) -> None:
         story.step("Write", "", file_path=path, content="line\n" * 24)
     story.step("Bash", "Exit code 1\n1 failed", failed=True, command="uv run pytest -q", took_s=12)
     story.step("Bash", "318 passed", command="uv run pytest -q", took_s=12)
-    story.changed(BACKEND.name, _WORKERS_PATCH)
-    story.changed(WORKERS.name, _WORKERS_PATCH, base=WORKERS.base)
+    story.changed(BACKEND.name, _WORKERS_PATCH, published=True)
+    story.changed(WORKERS.name, _WORKERS_PATCH, base=WORKERS.base, published=True)
     story.turn(cost_usd=1.18, turns=30)
     story.ended(StageName.IMPLEMENT)
     for stage, command in {StageName.REVIEW: "", StageName.LINT: "ruff check .", StageName.TESTS: "pytest -q"}.items():

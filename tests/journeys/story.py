@@ -175,11 +175,16 @@ class Story:
         self.after(_PACE_S)
         self._begun(_now(self._past.answer(self.ticket.key, question, answer, _no_work)), works=works)
 
-    def changed(self, repository: str, patch: str, *, base: str = "main") -> None:
+    def changed(self, repository: str, patch: str, *, base: str = "main", published: bool = False) -> None:
         """The change in a repository is now this one, as git's diff has it."""
         branch = f"ticket/{self.ticket.key.lower()}"
         whole = RepositoryChanges(
-            repository=repository, branch=branch, base=base, files=files_of(patch), patch=patch, unpublished=True
+            repository=repository,
+            branch=branch,
+            base=base,
+            files=files_of(patch),
+            patch=patch,
+            unpublished=not published,
         )
         _now(self.after(_PACE_S)._past.keep_changes(self.run, whole))
 

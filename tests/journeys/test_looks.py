@@ -38,8 +38,9 @@ _FIND = """async () => {
     nodes.map(({target, failureSummary}) => `${impact} ${id}: ${target} ${failureSummary}`));
 }"""
 _CUT_OFF = """() => [...document.querySelectorAll('html, .main, .scroll, [data-panel], [popover], dialog')]
-  .filter((box) => box.checkVisibility() && box.scrollWidth > box.clientWidth)
-  .map((box) => `${box.localName}.${box.className} is ${box.scrollWidth} wide in ${box.clientWidth}`)"""
+  .filter((box) => box.checkVisibility())
+  .filter((box) => box.scrollWidth > box.clientWidth || box.getBoundingClientRect().right > innerWidth + 1)
+  .map((box) => `${box.localName}.${box.className} is cut off: ${box.scrollWidth} wide in ${box.clientWidth}`)"""
 
 _DESK, _PHONE = ViewportSize(width=1440, height=900), ViewportSize(width=390, height=844)
 _NARROWEST = ViewportSize(width=320, height=640)
@@ -59,9 +60,13 @@ class View:
 
 
 async def _choose_a_ticket(page: Page) -> None:
+    mira = Person(page, MIRA)
     await page.get_by_role("link", name="Return 409 when an endpoint").click()
+    await mira.chooses_repositories("workers")
+    await mira.chooses_mode("Edits", draft_pr=True)
     await page.get_by_label("Instructions for Claude Code").fill(
-        "Say in the answer which endpoint has the address already, by its id. Keep 422 for addresses that are none."
+        "Say in the answer which endpoint has the address already, by its id. Keep 422 for addresses that are none. "
+        "The import in acme/workers registers endpoints, too: let it skip those that exist, and count them."
     )
 
 
@@ -203,7 +208,8 @@ async def faults_of(page: Page, name: str) -> list[str]:
             faults += [f"{size} {theme}: {fault}" for fault in await page.evaluate(_FIND)]
         faults += await page.evaluate(_CUT_OFF)
     await _resize(page, _NARROWEST)
-    return faults + await page.evaluate(_CUT_OFF)
+    faults += await page.evaluate(_CUT_OFF)
+    return faults
 
 
 async def _resize(page: Page, size: ViewportSize) -> None:
