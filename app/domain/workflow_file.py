@@ -27,6 +27,16 @@ class WorkflowFile(Model):
     body: str = ""
 
 
+_DEEPEST = 20
+_BEGINS = (
+    yaml.FlowSequenceStartToken,
+    yaml.FlowMappingStartToken,
+    yaml.BlockSequenceStartToken,
+    yaml.BlockMappingStartToken,
+)
+_ENDS = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken)
+
+
 def parse(text: str) -> WorkflowFile:
     """The commands and the body of a `WORKFLOW.md`.
 
@@ -47,23 +57,26 @@ def _mapping(front: str) -> dict[Any, Any]:
     if len(front) > LARGEST_FRONT_MATTER:
         raise InvalidInput(_FIELD, f"must not be longer than {LARGEST_FRONT_MATTER:,} characters")
     try:
-        _refuse_references(front)
+        _refuse_what_explodes(front)
         values = yaml.safe_load(front)
     except yaml.MarkedYAMLError as error:
         line = f" (line {error.problem_mark.line + 2})" if error.problem_mark else ""
         raise InvalidInput(_FIELD, f"is not valid YAML{line}: {error.problem}") from error
     except (yaml.YAMLError, ValueError) as error:
         raise InvalidInput(_FIELD, f"is not valid YAML: {' '.join(str(error).split())}") from error
-    except RecursionError as error:
-        raise InvalidInput(_FIELD, "is nested too deeply") from error
     if values is not None and not isinstance(values, dict):
         raise InvalidInput(_FIELD, "must be `key: value` lines")
     return values or {}
 
 
-def _refuse_references(front: str) -> None:
-    # Aliases within aliases turn a few hundred bytes into gigabytes; tags choose the constructor of a value.
+def _refuse_what_explodes(front: str) -> None:
+    # Aliases within aliases turn a few hundred bytes into gigabytes; tags choose the constructor of a value; a thousand
+    # brackets within brackets cost seconds.
+    depth = 0
     for token in yaml.scan(front, Loader=yaml.SafeLoader):
+        depth += isinstance(token, _BEGINS) - isinstance(token, _ENDS)
+        if depth > _DEEPEST:
+            raise InvalidInput(_FIELD, "is nested too deeply")
         if isinstance(token, (yaml.AnchorToken, yaml.AliasToken, yaml.TagToken)):
             line = token.start_mark.line + 2
             raise InvalidInput(_FIELD, f"must be plain values (line {line} has an anchor, alias or tag)")
