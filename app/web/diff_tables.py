@@ -48,7 +48,11 @@ def split(file: FileDiff) -> Markup:
         for hunk in file.hunks
         for row in (_title(hunk, 4), *(_pair(before, after, code) for before, after in _sides(hunk.lines)))
     )
-    return _table(file, rows, "diff split")
+    return _table(file, rows, "diff split", columns=_SPLIT_COLUMNS)
+
+
+# A fixed layout takes widths from the first row, which is a hunk's title over all columns.
+_SPLIT_COLUMNS = '<colgroup><col class="ln"><col><col class="ln"><col></colgroup>'
 
 
 class _Code:
@@ -75,10 +79,10 @@ class _Code:
         self._spans.update({id(line): spans for line, spans in zip(lines, coloured, strict=False)})
 
 
-def _table(file: FileDiff, rows: Iterable[str], kind: str) -> Markup:
+def _table(file: FileDiff, rows: Iterable[str], kind: str, *, columns: str = "") -> Markup:
     label = escape(plain(file.path))
     return Markup(  # noqa: S704 - every text in it was escaped
-        f'<table class="{kind}" aria-label="Changes in {label}"><tbody>{"".join(rows)}</tbody></table>'
+        f'<table class="{kind}" aria-label="Changes in {label}">{columns}<tbody>{"".join(rows)}</tbody></table>'
     )
 
 

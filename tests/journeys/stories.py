@@ -57,19 +57,18 @@ def company(past: Past) -> None:
 
 
 def long(past: Past, key: str, *, events: int = 5_000, ended: bool = True) -> Story:
-    """A conversation of exactly so many events, in turns of 404. Each of its steps and last lines has its number."""
+    """A conversation of so many events: lines, then turns of 404 with forty steps each, which are counted from 1."""
     story = Story(past, key, "Move the billing tables to the new schema", ago_s=3 * 86_400)
-    turns, rest = divmod(events, _TURN_EVENTS)
+    turns, rest = divmod(events + (not ended), _TURN_EVENTS)
+    story.begin("Look around first.", repositories=[BACKEND])
+    for number in range(4, rest):
+        story.say(f"Line {number:04d}.")
+    story.end(outcome="Answered.")
     for turn in range(turns):
         story.begin(f"Go on with part {turn + 1}.", repositories=[BACKEND])
         for step in range(_TURN_STEPS):
             _step(story, turn * _TURN_STEPS + step + 1)
-        story.end(outcome="Answered.")
-    if rest:
-        story.begin("One more thing.", repositories=[BACKEND])
-        for number in range(events - rest + 3, events - ended):
-            story.say(f"Line {number + 1:04d}.")
-        if ended:
+        if ended or turn < turns - 1:
             story.end(outcome="Answered.")
     return story
 
@@ -83,7 +82,7 @@ def _step(story: Story, number: int) -> None:
     old, new = "amount = row.amount", "amount = Decimal(row.amount)"
     story.step("Edit", "", file_path=f"billing/part_{number}.py", old_string=old, new_string=new)
     story.step("Bash", "12 passed in 0.61s", command=f"uv run pytest billing/tests/test_part_{number}.py -q")
-    story.say("The rows are whole, and its tests pass.")
+    story.say(f"The rows of step {number:04d} are whole, and its tests pass.")
 
 
 def _retries(past: Past) -> None:

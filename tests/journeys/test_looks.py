@@ -123,6 +123,8 @@ VIEWS = (
     View("details", "/code-runs/ACME-42?tab=details"),
     View("changes", "/code-runs/ACME-42/changes"),
     View("changes-tab", "/code-runs/OPS-118?tab=changes"),
+    View("earlier", "/code-runs/ACME-42/items?before=30"),
+    View("diff", "/code-runs/ACME-42/diff?repo=acme/backend&path=webhooks/retry.py&view=split"),
     View("not-found", "/code-runs/NONE-1"),
     View("forbidden", "/code-runs", _come_from_elsewhere),
 )

@@ -121,7 +121,7 @@ def decision(question: Question, **facts: Any) -> Decision:
     return Decision(**{"question": question, "run_id": "run-1", "asked_at": NOON, **facts})
 
 
-_VOID = frozenset({"br", "circle", "hr", "input", "link", "meta", "path", "rect", "use"})
+_VOID = frozenset({"br", "circle", "col", "hr", "input", "link", "meta", "path", "rect", "use"})
 
 
 @dataclass
