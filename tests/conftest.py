@@ -7,6 +7,8 @@ from hypothesis import settings
 
 from tests.postgres import Postgres
 
+pytest_plugins = ["tests.web.browser"]
+
 # How long an example takes says nothing on a machine that runs other things too. The same few examples each time: a
 # suite that runs at every change is no search; `--hypothesis-profile=search` is one.
 settings.register_profile("search", deadline=None)

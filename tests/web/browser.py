@@ -1,8 +1,7 @@
 """Real Chromium for tests, through Playwright.
 
-A test module takes the fixtures by naming this one, and shares one browser with one event loop:
+Its fixtures are there for every test. A module's tests share one browser on one event loop:
 
-    pytest_plugins = ["tests.web.browser"]
     pytestmark = pytest.mark.asyncio(loop_scope="module")
 
     async def test_the_page_greets(browsing: Browsing) -> None:

@@ -14,7 +14,6 @@ from app.web.presenters.shell import shell
 from app.web.rendering import Rendering
 from tests.web.test_patch import SITE, Site
 
-pytest_plugins = ["tests.web.browser"]
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 API, WEB, DOCS = (RepositoryChoice(name=f"acme/{name}", base="main") for name in ("api", "web", "docs"))

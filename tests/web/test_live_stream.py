@@ -18,7 +18,6 @@ from starlette.routing import Mount, Route
 from app.web.assets import Assets
 from tests.web.fault_proxy import FaultProxy
 
-pytest_plugins = ["tests.web.browser"]
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ASSETS = Assets()

@@ -7,7 +7,6 @@ from playwright.async_api import Page, Route, expect
 
 from app.web.assets import Assets
 
-pytest_plugins = ["tests.web.browser"]
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ASSETS = Assets()
