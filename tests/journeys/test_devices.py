@@ -144,3 +144,20 @@ async def test_a_browser_without_scripts_reads_sends_and_decides(office: Office,
 async def fits(page: Page) -> None:
     """Nothing sticks out at the side."""
     assert await page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+async def test_what_was_found_stays_while_others_work(office: Office, people: People) -> None:
+    office.ticket("FOUND-1", "Sharpen the pencils")
+    office.ticket("FOUND-2", "Polish the lamps")
+    office.claude_says("Sharpen them all", Reply("They are sharp."))
+    office.claude_says("Polish them all", Reply("They shine."))
+    ada, grace = await people("Ada Lovelace"), await people("Grace Hopper")
+    await ada.sends_ticket("FOUND-1", "Sharpen them all", mode="Ask")
+    await ada.waits_for("They are sharp.")
+    found = ada.page.get_by_role("navigation", name="Code runs").get_by_role("listitem")
+    await ada.page.get_by_role("searchbox", name="Find a run").fill("pencils")
+    await expect(found).to_have_count(1)
+    await grace.sends_ticket("FOUND-2", "Polish them all", mode="Ask")
+    await grace.waits_for("They shine.")
+    await expect(found).to_have_count(1)
+    await expect(found).to_contain_text("Sharpen the pencils")

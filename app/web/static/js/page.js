@@ -75,7 +75,7 @@ function write({ id, html }) {
 // Fragments
 
 function show(fragments) {
-  const arrived = patch(fragments);
+  const arrived = patch(fragments, isWanted);
   const added = arrived.filter(({ old }) => !old);
   for (const { element, old } of arrived) {
     localize(element);
@@ -89,6 +89,23 @@ function show(fragments) {
   refreshComposers();
   mark();
   follow?.grew(grown.length);
+}
+
+/** While the reader looks for runs the list shows what was found, and is looked for again when it changes. */
+function isWanted(id) {
+  const words = id === 'runs' && document.getElementById('find')?.value.trim();
+  if (words) findAgain(words);
+  return !words;
+}
+
+async function findAgain(words) {
+  try {
+    const response = await fetch(`/ui/runs?q=${encodeURIComponent(words)}`, { headers: { 'HX-Request': 'true' } });
+    const found = response.ok && (await response.text());
+    if (found && document.getElementById('find').value.trim() === words) showQuietly(found);
+  } catch {
+    // The list stays as it was found; the bar about the connection says why.
+  }
 }
 
 /** Finished work above what has come becomes one line, unless the reader has had a hand in it. */

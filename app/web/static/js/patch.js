@@ -5,10 +5,10 @@ const scrolled = new WeakSet(); // reading scrollTop of everything would lay out
 
 /**
  * Apply fragments (strings of HTML) in order. Returns what arrived: [{element, old, into}], where `old` is null for
- * something new and `into` the element that it went into.
+ * something new and `into` the element that it went into. Roots that are not `wanted`, by their id, are left out.
  */
-export function patch(fragments) {
-  const roots = fragments.flatMap(parse);
+export function patch(fragments, wanted = () => true) {
+  const roots = fragments.flatMap(parse).filter((root) => wanted(root.id));
   const latest = new Map(roots.map((root, index) => [root.id, index]));
   const arrived = [];
   const heads = new Map(); // by container: the last of what this batch put at its start, so that its order holds
