@@ -76,9 +76,12 @@ async def opened(browsing: Browsing, long_one: LongOne) -> Page:
 
 async def test_it_opens_at_its_end_with_its_last_200_events(browsing: Browsing, long_one: LongOne) -> None:
     page = await opened(browsing, long_one)
-    assert (await long_one.place.store.conversation("BILL-1")).last_seq == _EVENTS
+    # Another test of this module may have let it go on by a few.
+    assert (await long_one.place.store.conversation("BILL-1")).last_seq >= _EVENTS
 
-    await expect(page.get_by_text(_LAST)).to_be_in_viewport()
+    await expect(page.get_by_text(_LAST)).to_be_visible()
+    left = "(it => it.scrollHeight - it.scrollTop - it.clientHeight)(document.querySelector('[data-follow]'))"
+    assert await page.evaluate(left) < 2
     weight = await page.evaluate(_WEIGHT)
     assert weight["items"] <= 200
     assert weight["nodes"] < 4_000
