@@ -170,7 +170,13 @@ function watchForms() {
   document.addEventListener('htmx:error', ({ detail: { ctx } }) => {
     if (ctx && !ctx.response) problem('Not sent: the service cannot be reached. What you typed is kept.');
   });
+  // What was looked for may come when the reader is in the list already.
+  let focused = null;
+  document.addEventListener('htmx:before:swap', () => {
+    focused = document.activeElement?.closest('#runs a.run')?.getAttribute('href');
+  });
   document.addEventListener('htmx:after:swap', () => {
+    if (focused) document.querySelector(`#runs a.run[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
     localize(document);
     refreshComposers();
   });
