@@ -6,7 +6,7 @@ const OFF = 'keys-off';
 const LIST = [
   ['Shift N', 'New code run'],
   ['/', 'Find a run'],
-  ['J  K', 'Next and previous run in the list (arrows, too, while one has the focus)'],
+  ['J  K', 'Next and previous run in the list (arrows, too, while one has the focus; ↓ from the search)'],
   ['Enter', 'Open the run'],
   ['1 – 4', 'Choose an answer'],
   ['A', 'Go to Approve'],
@@ -27,7 +27,8 @@ export function listenToKeys() {
 function onKey(event) {
   if (event.defaultPrevented || event.isComposing) return;
   if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) return send(event);
-  if (event.key === 'Escape') return leave(event.target);
+  if (event.key === 'Escape') return leave(event);
+  if (event.key === 'ArrowDown' && event.target.id === 'find') return walk(1) && event.preventDefault();
   if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target) || somethingIsOpen()) return;
   if (event.key.startsWith('Arrow')) return arrow(event);
   if (localStorage.getItem(OFF) !== null) return;
@@ -53,8 +54,10 @@ function send(event) {
   form.requestSubmit(button.type === 'submit' ? button : null);
 }
 
-function leave(target) {
-  if (isTyping(target) && !somethingIsOpen()) target.blur();
+function leave(event) {
+  if (!isTyping(event.target) || somethingIsOpen()) return;
+  event.preventDefault(); // browsers empty a search field, and what was found would be gone
+  event.target.blur();
 }
 
 function arrow(event) {
