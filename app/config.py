@@ -16,6 +16,13 @@ from app.errors import ConfigurationError
 SHORTEST_SECRET = 16
 """Characters that `WEBHOOK_SECRET` must have in production."""
 
+PROTECTED = (
+    "/.github/workflows/", "/.github/actions/", "/.gitlab-ci.yml", "/.circleci/", "/Jenkinsfile",
+    "/azure-pipelines.yml", "/.buildkite/", "/bitbucket-pipelines.yml", "CODEOWNERS", ".claude/", ".mcp.json",
+    ".husky/", ".githooks/", ".pre-commit-config.yaml", "lefthook.yml", ".gitattributes", ".gitmodules",
+)  # fmt: skip
+"""What runs with more rights than the change should have, or decides who must look at it."""
+
 
 class Settings(BaseSettings):
     """What the operator decided. Frozen: a process has one set of settings for its life."""
@@ -80,6 +87,42 @@ class Settings(BaseSettings):
         le=10,
         description="How often one model request is tried again after 429, 5xx or a lost connection.",
     )
+    max_cost_usd_per_ticket: float = Field(
+        15, gt=0, description="US dollars that the model may cost for one ticket, over all its runs."
+    )
+    max_cost_usd_per_day: float | None = Field(
+        None, gt=0, description="US dollars that the model may cost in one day (UTC), for all tickets together."
+    )
+
+    # What the agent's programs may reach
+    agent_sandbox: Literal["landlock", "bwrap", "off"] = Field(
+        "landlock",
+        description="How Claude Code and the repository's commands are kept in: by the kernel's Landlock, by "
+        "bubblewrap, or `off`, said aloud.",
+    )
+    agent_network: Literal["none", "registries", "open"] = Field(
+        "registries", description="What they may connect to beside the model: nothing, package registries, anything."
+    )
+    agent_network_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="More hosts, between commas, that `registries` allows; `*.example.com` has the hosts below it."
+    )
+    agent_ports: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="TCP ports and ranges, between commas, that they may connect to besides, e.g. `5432,8000-8099` for "
+        "tests with a server. On every host: what keeps them in knows ports only.",
+    )
+    agent_reads: Annotated[tuple[Path, ...], NoDecode] = Field(
+        (), description="More directories, between colons, that they may read, e.g. of toolchains."
+    )
+    agent_writes: Annotated[tuple[Path, ...], NoDecode] = Field(
+        (), description="More directories, between colons, that they may write."
+    )
+    agent_cache_dir: Path | None = Field(
+        None,
+        description="Package caches that all conversations share. Unset: each has its own, which no other can poison.",
+    )
+    agent_memory_mb: int = Field(4096, ge=256, description="Memory of one conversation's programs together, in MiB.")
+    agent_max_processes: int = Field(256, ge=16, description="Processes of one conversation at once.")
 
     # The pipeline
     retry_after_s: Annotated[tuple[float, ...], NoDecode] = Field(
@@ -90,6 +133,14 @@ class Settings(BaseSettings):
     pipeline_tests: bool = Field(False, description="Run the repository's tests, and fix what fails.")
     check_timeout_s: float = Field(1800, gt=0, description="Seconds that one setup, lint or test command may take.")
     dry_run: bool = Field(False, description="Stop before commit, push and pull request, and leave the worktree.")
+    protected_paths: Literal["draft", "block"] = Field(
+        "draft",
+        description="A change of a protected path makes the pull request a draft with a warning, or is not published.",
+    )
+    protected_patterns: Annotated[tuple[str, ...], NoDecode] = Field(
+        PROTECTED,
+        description="Paths, between commas, whose change needs a person: as in a .gitignore file.",
+    )
 
     # Doors
     webhook_secret: SecretStr | None = Field(
@@ -97,6 +148,11 @@ class Settings(BaseSettings):
         description="What X-Webhook-Token must be, or the key of X-Hub-Signature. 16 characters in production.",
     )
     webhook_rate_limit: str = Field("10/minute", description="Webhook requests that one address may send.")
+    trigger_allowed_users: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Who may start runs from Jira, between commas: account ids, `group:NAME`, `role:NAME` (of the "
+        "project). Unset: everybody but a service desk's customers.",
+    )
     admin_access_code: SecretStr | None = Field(
         None,
         description="The organisation's code for the pages and, as a bearer token, for the JSON API. "
@@ -132,10 +188,33 @@ class Settings(BaseSettings):
     def _numbers_between_commas(cls, value: object) -> object:
         return [part for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
-    @field_validator("repositories", mode="before")
+    @field_validator(
+        "repositories",
+        "agent_network_hosts",
+        "agent_ports",
+        "protected_patterns",
+        "trigger_allowed_users",
+        mode="before",
+    )
     @classmethod
     def _texts_between_commas(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("agent_reads", "agent_writes", mode="before")
+    @classmethod
+    def _paths_between_colons(cls, value: object) -> object:
+        return [Path(part).expanduser() for part in value.split(":") if part] if isinstance(value, str) else value
+
+    @field_validator("agent_ports")
+    @classmethod
+    def _ports_are_understood(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for part in value:
+            first, _, last = part.partition("-")
+            if not (
+                first.isdecimal() and (last or first).isdecimal() and 0 < int(first) <= int(last or first) < 1 << 16
+            ):
+                raise ValueError(f"{part} is no port or range of ports; write 5432 or 8000-8099")
+        return value
 
     @field_validator("claude_models", mode="before")
     @classmethod
@@ -183,6 +262,12 @@ class Settings(BaseSettings):
         if self.anthropic_api_key is not None:
             return "ANTHROPIC_API_KEY", self.anthropic_api_key
         return None
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """The values that nobody may see, by their variables."""
+        fields = ((name, getattr(self, name)) for name in type(self).model_fields)
+        return {name.upper(): value.get_secret_value() for name, value in fields if isinstance(value, SecretStr)}
 
     @property
     def tracing(self) -> bool:

@@ -4,6 +4,8 @@ Each message is one sentence that says what happened, to what, and what to do ne
 these where they appear, in the client that knows the vendor.
 """
 
+from datetime import datetime
+
 
 class AutoCodeError(Exception):
     """Anything that the product itself says went wrong."""
@@ -60,6 +62,14 @@ class WorkFailed(AutoCodeError):
 
 class TemporarilyFailed(WorkFailed):
     """The same call may succeed later: a network fault, an overloaded server. Steps are tried again for this."""
+
+
+class Parked(WorkFailed):
+    """Nothing can be asked of the model before `until`, for anybody: the same call is made again then."""
+
+    def __init__(self, message: str, *, until: datetime) -> None:
+        super().__init__(message)
+        self.until = until
 
 
 class BranchMoved(WorkFailed):
