@@ -3,13 +3,15 @@
 The names are fixed by what people have in their `.env`; a field is its variable in lower case.
 """
 
+import os
 import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.errors import ConfigurationError
 
@@ -22,6 +24,24 @@ PROTECTED = (
     ".husky/", ".githooks/", ".pre-commit-config.yaml", "lefthook.yml", ".gitattributes", ".gitmodules",
 )  # fmt: skip
 """What runs with more rights than the change should have, or decides who must look at it."""
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    """`<NAME>_FILE` names a file that holds the secret `<NAME>`: containers get their secrets so."""
+
+    def __init__(self, settings: type[BaseSettings], *named_in: PydanticBaseSettingsSource) -> None:
+        super().__init__(settings)
+        self._variables = [source.env_vars for source in named_in if isinstance(source, EnvSettingsSource)]
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[str | None, str, bool]:
+        named = next((found for each in self._variables if (found := each.get(f"{field_name}_file"))), None)
+        is_secret = "SecretStr" in str(field.annotation)
+        return (_content(Path(named), field_name) if named and is_secret else None), field_name, False
+
+    def __call__(self) -> dict[str, object]:
+        fields = self.settings_cls.model_fields.items()
+        found = {name: self.get_field_value(field, name)[0] for name, field in fields}
+        return {name: value for name, value in found.items() if value}
 
 
 class Settings(BaseSettings):
@@ -86,6 +106,9 @@ class Settings(BaseSettings):
         ge=0,
         le=10,
         description="How often one model request is tried again after 429, 5xx or a lost connection.",
+    )
+    claude_patience_s: float = Field(
+        900, ge=0, description="Seconds that a turn waits for a model that is overloaded or away, before the run fails."
     )
     max_cost_usd_per_ticket: float = Field(
         15, gt=0, description="US dollars that the model may cost for one ticket, over all its runs."
@@ -158,11 +181,13 @@ class Settings(BaseSettings):
         description="The organisation's code for the pages and, as a bearer token, for the JSON API. "
         "Unset: open in development, closed in production.",
     )
-
     cf_access_team_domain: str | None = Field(
         None, description="With CF_ACCESS_AUD: Cloudflare Access names the person, e.g. `team.cloudflareaccess.com`."
     )
     cf_access_aud: str | None = Field(None, description="Audience tag of the Access application.")
+    cf_access_certs_url: str | None = Field(
+        None, description="Where Access publishes its keys. Unset: where the team's domain has them."
+    )
 
     # The tracker
     jira_site_url: str | None = Field(None, description="Jira's address, e.g. `https://acme.atlassian.net`.")
@@ -182,6 +207,19 @@ class Settings(BaseSettings):
         False,
         description="Replace Claude and GitHub's API by their offline stand-ins (demo, development). Git stays real.",
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - for a directory, which nobody names here
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Overrides, the environment, `.env`, and the files that one of these two names."""
+        files = _SecretFiles(settings_cls, env_settings, dotenv_settings)
+        return init_settings, env_settings, dotenv_settings, files
 
     @field_validator("retry_after_s", mode="before")
     @classmethod
@@ -263,6 +301,13 @@ class Settings(BaseSettings):
             return "ANTHROPIC_API_KEY", self.anthropic_api_key
         return None
 
+    def claude_credential_now(self) -> tuple[str, SecretStr] | None:
+        """The same; its file is read again, so that a new credential counts without a restart."""
+        known = self.claude_credential
+        if known is not None and (file := os.environ.get(f"{known[0]}_FILE")):
+            return known[0], SecretStr(_content(Path(file), known[0]))
+        return known
+
     @property
     def secrets(self) -> dict[str, str]:
         """The values that nobody may see, by their variables."""
@@ -301,6 +346,16 @@ class Settings(BaseSettings):
         if missing := [name for wanting, name in lacks if wanting]:
             message = f"NODE_ENV=production cannot start. Set or correct: {', '.join(missing)}. See .env.example."
             raise ConfigurationError(message)
+
+
+def _content(file: Path, name: str) -> str:
+    """The secret in a file, without the line's end. Raises ConfigurationError."""
+    try:
+        return file.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        message = f"{name.upper()}_FILE: {file} cannot be read ({reason}). Mend the file, or take the variable away."
+        raise ConfigurationError(message) from error
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -72,6 +72,12 @@ class Parked(WorkFailed):
         self.until = until
 
 
+class Overloaded(Parked):
+    """The same without a time that was announced: the model's API is overloaded or away. It is not waited for without
+    end.
+    """
+
+
 class BranchMoved(WorkFailed):
     """Somebody pushed to the run's branch; the push was refused so that nothing of theirs is lost."""
 

@@ -5,7 +5,8 @@ no redirect, which could take the credential to another host, and leaves the jud
 """
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +17,8 @@ from app.errors import TemporarilyFailed, WorkFailed
 
 LIMIT_S = 10.0
 MOST_BYTES = 10 << 20
+
+RawHeaders = Sequence[tuple[bytes, bytes]]
 
 _MOST_CONNECTIONS = 10
 # The operator's proxies and certificates hold here as they do for git; what runs on this machine is asked directly.
@@ -100,3 +103,65 @@ class HttpClient:
             if len(body) > self._most_bytes:
                 raise WorkFailed(f"The answer of {self._host} is larger than {self._most_bytes:,} bytes.")
         return bytes(body)
+
+
+@dataclass(frozen=True)
+class StreamedReply:
+    """An answer whose body is still coming. Its bytes are given as they are on the wire, whatever their encoding."""
+
+    status: int
+    headers: RawHeaders
+    chunks: AsyncIterator[bytes]
+
+
+class StreamingClient:
+    """Passes on requests that others made to the service at `base_url`: exactly these headers, exactly these bytes.
+
+    Connections are opened as they are needed, and kept warm until `close`. `silence_s` is how long the service may take
+    for its next bytes.
+    """
+
+    def __init__(self, *, base_url: str, connect_s: float = LIMIT_S, silence_s: float) -> None:
+        self._base_url = httpx.URL(base_url)
+        self._path = self._base_url.raw_path.rstrip(b"/")
+        self._limits = httpx.Timeout(connect=connect_s, read=silence_s, write=silence_s, pool=None)
+        self._client: httpx.AsyncClient | None = None
+
+    async def open(self) -> None:
+        """Load what connections need (certificates take a moment), so that the first request does not wait for it."""
+        self._client = self._client or await asyncio.to_thread(self._make)
+
+    @contextlib.asynccontextmanager
+    async def send(self, method: str, target: str, *, headers: RawHeaders, body: bytes) -> AsyncIterator[StreamedReply]:
+        """Send a request once; leaving the block ends it, whatever is still to come. `target` goes behind the base.
+
+        Raises TemporarilyFailed when there is no answer, or when it breaks off.
+        """
+        self._client = self._client or self._make()
+        url = self._base_url.copy_with(raw_path=self._path + target.encode())
+        request = httpx.Request(method, url, headers=list(headers), content=body)
+        try:
+            reply = await self._client.send(request, stream=True)
+            try:
+                yield StreamedReply(reply.status_code, reply.headers.raw, reply.aiter_raw())
+            finally:
+                await reply.aclose()
+        except httpx.TransportError as error:
+            raise TemporarilyFailed(
+                f"{self._base_url.netloc.decode()} does not answer ({error or type(error).__name__}). "
+                "Check its address and the network, or try again later."
+            ) from error
+
+    async def close(self) -> None:
+        """Close the connections."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    def _make(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            timeout=self._limits,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=120),
+            mounts=dict(_DIRECTLY),
+            follow_redirects=False,
+        )

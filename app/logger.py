@@ -2,10 +2,11 @@
 
 import logging
 import sys
-from typing import TextIO
+from collections.abc import Callable, Mapping
+from typing import Any, TextIO
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 _SHARED: list[Processor] = [
     structlog.contextvars.merge_contextvars,
@@ -17,16 +18,21 @@ _SHARED: list[Processor] = [
 ]
 
 
-def configure(level: str, *, stream: TextIO | None = None) -> None:
+def configure(level: str, *, stream: TextIO | None = None, redact: Callable[[str], str] = lambda text: text) -> None:
     """Send everything that anybody logs through one JSON formatter, to standard output unless another stream is given.
 
-    `level` is a level's name in lower case.
+    `level` is a level's name in lower case. `redact` takes the secrets out of every text of a line, tracebacks too.
     """
+
+    def redacted(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        return {redact(name): _each_text(value, redact) for name, value in event.items()}
+
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=_SHARED,
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.EventRenamer("event"),
+            redacted,
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
     )
@@ -55,3 +61,14 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
 def bind(**fields: str) -> None:
     """Say which run and ticket the current task works on."""
     structlog.contextvars.bind_contextvars(**fields)
+
+
+def _each_text(value: Any, change: Callable[[str], str]) -> Any:
+    """The same value as JSON has it; what JSON does not know is its `repr`, as the renderer would write it."""
+    if isinstance(value, Mapping):
+        return {change(str(key)): _each_text(item, change) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_each_text(item, change) for item in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return change(value if isinstance(value, str) else repr(value))

@@ -14,10 +14,13 @@ from starlette.responses import JSONResponse
 from app import logger
 from app.api import error_handlers
 from app.api.dependencies import RunnerDep
+from app.api.gate import HEALTH, Gate
 from app.api.headers import SecurityHeaders
 from app.api.identity import make_reception
+from app.api.proofs import Secret
 from app.api.rate_limit import make_limiter
 from app.config import Settings, get_settings
+from app.domain.redaction import Redactor
 from app.errors import StoreUnavailable
 from app.routes import actions, code_runs, conversation, jira, people, pickers, runs, streams, tickets
 from app.sample import TICKET, sample_runner
@@ -36,7 +39,7 @@ def create_app(settings: Settings | None = None, runner: Runner | None = None) -
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        logger.configure(settings.log_level)
+        logger.configure(settings.log_level, redact=Redactor(settings.secrets).redact)
         settings.require_production_ready()
         async with AsyncExitStack() as opened:
             opened.push_async_callback(app.state.reception.close)
@@ -50,10 +53,20 @@ def create_app(settings: Settings | None = None, runner: Runner | None = None) -
             opened.push_async_callback(app.state.runner.stop)
             yield
 
-    app = FastAPI(title="auto-code", summary="A ticket becomes a reviewed pull request.", lifespan=lifespan)
+    app = FastAPI(
+        title="auto-code",
+        summary="A ticket becomes a reviewed pull request.",
+        lifespan=lifespan,
+        # Their pages run scripts of another host, which could then act as whoever reads them.
+        docs_url=None,
+        redoc_url=None,
+        # The redirect would go to whatever host the request names.
+        redirect_slashes=False,
+    )
     app.state.settings = settings
     app.state.limiter = make_limiter()
     app.state.reception = make_reception(settings)
+    app.state.webhook_secret = Secret(settings.webhook_secret.get_secret_value()) if settings.webhook_secret else None
     app.state.demo_ticket = None
     app.state.assets, app.state.rendering = _pages()
     _open_doors(app, settings)
@@ -73,18 +86,20 @@ def _open_doors(app: FastAPI, settings: Settings) -> None:
     def draw_error(status: int, message: str) -> str:
         return rendering.page("error.html", shell=None, error=error_page(status, message))
 
+    # The last one that is added stands before all others.
+    app.add_middleware(Gate, reception=app.state.reception, webhooks_prove=app.state.webhook_secret is not None)
     # A long conversation's page is nine times smaller, for half a millisecond. Streams are left as they are.
     app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5)
     app.add_middleware(SecurityHeaders, https=settings.production)
     error_handlers.install(app, draw=draw_error)
     app.include_router(jira.make_router(app.state.limiter, settings.webhook_rate_limit))
     app.include_router(runs.router)
-    app.include_router(people.make_router(app.state.limiter))
+    app.include_router(people.router)
     # What has an address of its own under a key goes before the routes of the key.
     for router in (streams.router, code_runs.router, conversation.router, actions.router, tickets.router):
         app.include_router(router)
     app.include_router(pickers.router)
-    app.add_api_route("/health", health, methods=["GET"], tags=["health"], response_model=None)
+    app.add_api_route(HEALTH, health, methods=["GET"], tags=["health"], response_model=None)
     app.mount(Assets.path, app.state.assets)
 
 

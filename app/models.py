@@ -336,7 +336,6 @@ class EventKind(StrEnum):
     TURN_RESUMED = "turn.resumed"  # turn, reason
     TURN_ENDED = "turn.ended"  # turn, role, turns, cost_usd, tokens, duration_s
     PARKED = "parked"  # until, reason: the model takes no requests of anybody; the run goes on by itself then
-    UNPARKED = "unparked"  # nothing more
     TEXT = "text"  # text, role, parent?
     TOOL_CALLED = "tool.called"  # id, name, input, role, parent?
     TOOL_RETURNED = "tool.returned"  # id, content, failed, role, parent?

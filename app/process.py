@@ -1,7 +1,8 @@
 """The one place that starts a program.
 
-A program gets an argument list, an exact environment, a time limit and a process group of its own. It refuses to use a
-shell, to inherit the service's environment, and to leave a child of its group behind.
+A program gets an argument list, an exact environment, a time limit and a process group of its own, or a launcher that
+watches over it. It refuses to use a shell, to inherit the service's environment, and to leave a child of its group
+behind.
 """
 
 import asyncio
@@ -73,19 +74,25 @@ async def run(
     keep_bytes: int = 64 << 20,
     merge: bool = False,
     alone: bool = False,
+    launcher: Path | None = None,
 ) -> Completed:
     """Run a program to its end, or end it and its process group after `limit_s` seconds.
 
     Of each output stream at most `keep_bytes` are kept, half from its head and half from its tail. With `merge`
     standard error goes into standard output. Raises FileNotFoundError when there is no such program or
-    directory. A program that is `alone`, because it starts no others, is started with less ado.
+    directory. A program that is `alone`, because it starts no others, is started with less ado. A `launcher` is a
+    program that runs the one of its arguments, and upon TERM, or when this process dies, ends it and whatever it left.
     """
     arguments = tuple(str(part) for part in argv)
+    if launcher is None:
+        command = _dies_with_this_process(arguments, cwd, env, limit_s, alone=alone)
+    else:
+        command = (str(launcher), _found(arguments[0], cwd, env), *arguments[1:])
     started = time.monotonic()
     starting = asyncio.ensure_future(
         asyncio.get_running_loop().subprocess_exec(
             lambda: _Child(keep_bytes),
-            *_dies_with_this_process(arguments, cwd, env, limit_s, alone=alone),
+            *command,
             cwd=cwd,
             env=dict(env),
             stdin=asyncio.subprocess.PIPE,
@@ -107,7 +114,10 @@ async def run(
         transport, child = await starting
         # The group goes first and without an await, so that nothing survives a second cancellation.
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(transport.get_pid(), signal.SIGKILL)
+            if launcher is None:
+                os.killpg(transport.get_pid(), signal.SIGKILL)
+            else:
+                transport.terminate()
         # Shielded, so that also a second cancellation leaves no process unwaited for.
         await asyncio.shield(child.bury(transport))
     return Completed(arguments, code, child.out.kept(), child.err.kept(), time.monotonic() - started)
@@ -124,15 +134,21 @@ def _dies_with_this_process(
     setpriv, timeout = shutil.which("setpriv"), shutil.which("timeout")
     if setpriv is None or timeout is None:
         return argv
-    # `./check` is the directory's, as for any program that is started there.
-    named = str(cwd.absolute() / argv[0]) if "/" in argv[0] else argv[0]
-    program = shutil.which(named, path=env.get("PATH", os.defpath))
-    if program is None:  # asked here, because setpriv would turn it into an exit status
-        raise FileNotFoundError(argv[0])
+    program = _found(argv[0], cwd, env)
     if alone:
         return (setpriv, "--pdeathsig", "KILL", "--", program, *argv[1:])
     guard = (timeout, f"--kill-after={_GUARD_KILLS_AFTER_S}", str(limit_s + _GUARD_WAITS_S))
     return (setpriv, "--pdeathsig", "TERM", "--", *guard, program, *argv[1:])
+
+
+def _found(name: str, cwd: Path, env: Mapping[str, str]) -> str:
+    """The program's file. Asked here, because who starts it for us would turn its lack into an exit status."""
+    # `./check` is the directory's, as for any program that is started there.
+    named = str(cwd.absolute() / name) if "/" in name else name
+    program = shutil.which(named, path=env.get("PATH", os.defpath))
+    if program is None:
+        raise FileNotFoundError(name)
+    return program
 
 
 class _HeadAndTail:

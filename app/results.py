@@ -7,12 +7,21 @@ from pathlib import Path
 from app.models import FileChange, Model, Question, RunStatus, StageName, StageStatus, Ticket, Tokens
 
 
+class Account(Model):
+    """Whom a turn's model requests are charged to. `ceiling_usd` is a ceiling of the ticket below the service's own."""
+
+    ticket: str
+    run_id: str
+    ceiling_usd: float | None = None
+
+
 class Workspace(Model):
     """A worktree that a run works in, of one repository (`owner/name`).
 
     `parent` is the commit that the next commit builds on: the branch's head at the forge, or the base's where there
     is no such branch yet (`on_remote` is then false). `conflicts` are files with conflict markers, left by bringing
-    unpushed work together with what people pushed. `arrived` are their commits, a line each, oldest first.
+    unpushed work together with what people pushed. `arrived` are their commits, a line each, oldest first. `common`
+    is the git directory that the worktree's own git must be able to read; None where there is no git.
     """
 
     repository: str
@@ -24,6 +33,12 @@ class Workspace(Model):
     on_remote: bool
     conflicts: tuple[str, ...] = ()
     arrived: tuple[str, ...] = ()
+    common: Path | None = None
+
+    @property
+    def reads(self) -> tuple[Path, ...]:
+        """What programs that work in it must be able to read beside it."""
+        return (self.common,) if self.common is not None else ()
 
 
 class Changes(Model):
@@ -33,6 +48,39 @@ class Changes(Model):
     patch: str = ""
     unpublished: bool = False
     """There is something that the branch at the forge does not have yet."""
+
+
+class RefusalReason(StrEnum):
+    """Why a change may not be published as it is."""
+
+    SECRET = "secret"  # noqa: S105 - the word, not one
+    SYMLINK = "symlink"
+    SUBMODULE = "submodule"
+    LARGE_FILE = "large_file"
+    PROTECTED = "protected"
+
+
+class Refusal(Model):
+    """A place of a change that may not be published: a path, with a line where one is known, and a word on it.
+
+    `what` is the kind of a secret, never the secret.
+    """
+
+    reason: RefusalReason
+    place: str
+    what: str = ""
+
+
+class Inspection(Model):
+    """What code found in a change that is to be published.
+
+    `protected` are the protected paths that the pull request changes against its base; `adds_protected` says that the
+    branch at the forge does not have all of that yet.
+    """
+
+    protected: tuple[str, ...] = ()
+    adds_protected: bool = False
+    refusals: tuple[Refusal, ...] = ()
 
 
 class Turn(Model):

@@ -133,6 +133,35 @@ def test_no_secret_is_part_of_a_message() -> None:
     assert refused.value.__suppress_context__  # pydantic's own message holds the values
 
 
+def test_a_secret_may_lie_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("ghp_aSecretOfGithub\n")
+    (tmp_path / ".env").write_text(f"GH_TOKEN_FILE={tmp_path / 'token'}\n")
+    length = str(len("ghp_aSecretOfGithub"))
+    assert read_by_a_process(tmp_path, {})[3] == length
+    assert read_by_a_process(tmp_path, {"GH_TOKEN_FILE": str(tmp_path / "token")})[3] == length
+    assert read_by_a_process(tmp_path, {"GH_TOKEN": "four"})[3] == "4"
+
+
+def test_a_secrets_file_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEBHOOK_SECRET_FILE", str(tmp_path / "nowhere"))
+    with pytest.raises(ConfigurationError, match=r"WEBHOOK_SECRET_FILE: .*nowhere cannot be read"):
+        settings_of()
+
+
+def test_a_credential_in_a_file_counts_as_soon_as_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "key").write_text("sk-ant-old")
+    monkeypatch.setenv("ANTHROPIC_API_KEY_FILE", str(tmp_path / "key"))
+    settings = settings_of()
+    (tmp_path / "key").write_text("sk-ant-new")
+    assert settings.claude_credential_now() == ("ANTHROPIC_API_KEY", SecretStr("sk-ant-new"))
+
+
+def test_the_secrets_are_known_by_their_names() -> None:
+    assert settings_of(**READY).secrets == {name.upper(): value for name, value in SECRETS.items()}
+
+
 # Environment and .env
 
 

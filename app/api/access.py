@@ -9,6 +9,8 @@ import json
 import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import jwt
 
@@ -17,33 +19,48 @@ from app.http import HttpClient
 
 HEADER = "Cf-Access-Jwt-Assertion"
 
-_KEYS_PATH = "/cdn-cgi/access/certs"
+KEYS_PATH = "/cdn-cgi/access/certs"
+
 _REFETCH_S = 60.0
 _RETRY_S = 5.0
 _FRESH_S = 3600.0
 _LEEWAY_S = 30
+_KEYS_LIMIT_S = 5.0
+_MOST_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Whom a token names. A program came by a service token, which no browser sends."""
+
+    name: str
+    program: bool
 
 
 class AccessTokens:
     """Checks tokens of the team at `issuer` (`https://team.cloudflareaccess.com`) for the application `audience`.
 
-    The team's keys are kept for an hour. One that is not known is asked for, at most once a minute. `clock` gives
-    seconds.
+    The team's keys, which are at `keys_url`, are kept for an hour. One that is not known is asked for, at most once a
+    minute. `clock` gives seconds.
     """
 
     def __init__(
-        self, *, issuer: str, audience: str, http: HttpClient, clock: Callable[[], float] = time.monotonic
+        self, *, issuer: str, audience: str, keys_url: str, clock: Callable[[], float] = time.monotonic
     ) -> None:
+        address = urlsplit(keys_url)
         self._issuer = issuer
         self._audience = audience
-        self._http = http
+        self._keys_path = address.path
+        self._http = HttpClient(
+            base_url=f"{address.scheme}://{address.netloc}", limit_s=_KEYS_LIMIT_S, most_bytes=_MOST_BYTES
+        )
         self._clock = clock
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched_at = self._may_fetch_at = -math.inf
         self._fetching = asyncio.Lock()
 
-    async def person(self, token: str) -> str:
-        """The e-mail address of a person, or the name of a service token.
+    async def visitor(self, token: str) -> Visitor:
+        """Whom the token names: a person by the e-mail address, or a service token.
 
         Raises Unauthorized for a token that proves nothing, TemporarilyFailed while the keys cannot be asked for.
         """
@@ -55,12 +72,13 @@ class AccessTokens:
                 audience=self._audience,
                 issuer=self._issuer,
                 leeway=_LEEWAY_S,
-                options={"require": ["exp", "iss", "aud"]},
+                options={"require": ["exp", "iat", "iss", "aud"]},
             )
         except jwt.InvalidTokenError as error:
             raise Unauthorized(f"The token of Cloudflare Access is not valid ({error}). Reload the page.") from error
-        if name := str(claims.get("email") or claims.get("common_name") or ""):
-            return name
+        email, program = claims.get("email"), claims.get("common_name")
+        if name := str(email or program or ""):
+            return Visitor(name, program=not email)
         raise Unauthorized("The token of Cloudflare Access names nobody. Sign in at Access with an e-mail address.")
 
     async def close(self) -> None:
@@ -96,7 +114,7 @@ class AccessTokens:
 
     async def _read(self) -> dict[str, jwt.PyJWK]:
         try:
-            reply = await self._http.ask("GET", _KEYS_PATH)
+            reply = await self._http.ask("GET", self._keys_path)
             found = jwt.PyJWKSet.from_dict(json.loads(reply.body))
         except (WorkFailed, ValueError, AttributeError, jwt.PyJWTError) as error:
             raise TemporarilyFailed(

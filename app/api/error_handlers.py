@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 
 from app.api.headers import security_headers
 from app.api.identity import SignInNeeded
+from app.api.proofs import TooManyFailures
 from app.api.rate_limit import limit_headers
 from app.errors import (
     AutoCodeError,
@@ -42,6 +43,7 @@ _STATUS: dict[type[AutoCodeError], int] = {
     Forbidden: 403,
     NotFound: 404,
     Conflict: 409,
+    TooManyFailures: 429,
     StoreUnavailable: 503,
     TemporarilyFailed: 503,
     WorkFailed: 502,
@@ -70,24 +72,32 @@ def status_of(error: AutoCodeError) -> int:
     return next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
 
 
+def answer_to(request: Request, error: AutoCodeError) -> Response:
+    """The answer that says it: a page for people, JSON for programs."""
+    status = status_of(error)
+    field = error.field if isinstance(error, InvalidInput) else None
+    headers = _HEADERS.get(status)
+    if isinstance(error, TooManyFailures):
+        headers = {"Retry-After": str(error.retry_after_s)}
+    return _answer(request, status, str(error), field=field, headers=headers)
+
+
 def wants_page(request: Request) -> bool:
     """Whether a person opens an address, or sends a form without scripts."""
-    if request.url.path.startswith(_FOR_PROGRAMS) or "hx-request" in request.headers:
+    if request.scope["path"].startswith(_FOR_PROGRAMS) or "hx-request" in request.headers:
         return False
     return "text/html" in request.headers.get("accept", "")
 
 
 def _said(request: Request, error: Exception) -> Response:
-    status = status_of(error) if isinstance(error, AutoCodeError) else 500
-    field = error.field if isinstance(error, InvalidInput) else None
-    return _answer(request, status, str(error), field=field, headers=_HEADERS.get(status))
+    return answer_to(request, error if isinstance(error, AutoCodeError) else AutoCodeError(str(error)))
 
 
 def _sign_in(request: Request, error: Exception) -> Response:
     if not wants_page(request):
         return _said(request, error)
-    target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    wanted = f"?next={quote(target)}" if request.method == "GET" else ""
+    path, query = quote(request.scope["path"]), request.scope["query_string"].decode("latin-1")
+    wanted = f"?next={quote(f'{path}?{query}' if query else path)}" if request.method == "GET" else ""
     return RedirectResponse(f"/login{wanted}", status_code=303)
 
 
@@ -103,7 +113,7 @@ def _refused(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException):
         status, detail, headers = error.status_code, error.detail, error.headers
     if status == 404 and wants_page(request):  # noqa: PLR2004
-        detail = f"There is no page {request.url.path[:100]}. Go to the list of code runs."
+        detail = f"There is no page {request.scope['path'][:100]}. Go to the list of code runs."
     return _answer(request, status, detail, headers=headers)
 
 
@@ -118,10 +128,11 @@ def _gone(_request: Request, _error: Exception) -> Response:
 
 
 def _broken(request: Request, error: Exception) -> Response:
-    _log.error("request broke", path=request.url.path, exc_info=error)
+    _log.error("request broke", path=request.scope["path"], exc_info=error)
     response = _answer(request, 500, "auto-code met an error of its own; its log has it.")
     # This answer is made outside of all middleware.
-    response.headers.update(security_headers(request.url.path, https=request.url.scheme == "https"))
+    https = request.app.state.settings.production or request.scope["scheme"] == "https"
+    response.headers.update({"Cache-Control": "no-store", **security_headers(https=https)})
     return response
 
 

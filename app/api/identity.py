@@ -4,19 +4,19 @@ Whoever is let in has a name, which is written beside everything that they do. I
 one of the two is set up.
 """
 
-import hmac
 from dataclasses import dataclass
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 from starlette.requests import HTTPConnection
 
-from app.api.access import HEADER, AccessTokens
+from app.api.access import HEADER, KEYS_PATH, AccessTokens
 from app.api.origin import has_bearer
+from app.api.proofs import Secret
 from app.api.sessions import Sessions
 from app.config import Settings
 from app.errors import ConfigurationError, Forbidden, Unauthorized
-from app.http import HttpClient
 
 THE_API = "the API"
 """The name of programs."""
@@ -35,10 +35,11 @@ class SignInNeeded(Unauthorized):
 
 @dataclass(frozen=True)
 class Person:
-    """A person's name. Those who came `by_code` can sign out."""
+    """A person's name. Those who came `by_code` can sign out; a `program` came by a service token of Access."""
 
     name: str
     by_code: bool = False
+    program: bool = False
 
 
 class Reception:
@@ -46,8 +47,8 @@ class Reception:
 
     def __init__(self, *, access: AccessTokens | None, code: str | None, production: bool) -> None:
         self._access = access
-        self._code = code
-        self._production = production
+        self._code = Secret(code) if code else None
+        self.production = production
         self.sessions = Sessions(code=code, secure=production) if code and not access else None
         """The cookies of those who sign in by the code; None where nobody can."""
 
@@ -62,34 +63,45 @@ class Reception:
             return self._program(connection)
         if (person := await self.known(connection)) is not None:
             return person
-        if self._access is not None:
-            raise Unauthorized("Cloudflare Access did not say who you are. Open the page at its address there.")
         if self.sessions is not None:
             raise SignInNeeded("You are not signed in. Reload the page to sign in; what you typed is kept.")
-        if self._production:
+        if self.production:
             raise Forbidden(_CLOSED)
         return Person(_ALONE)
 
     async def known(self, connection: HTTPConnection) -> Person | None:
-        """Whom Access or a cookie names, if anybody. Raises Unauthorized for a token that proves nothing."""
+        """Whom Access or a cookie names, if anybody. Behind Access somebody is always named: see `vouched`."""
         if self._access is not None:
-            token = connection.headers.get(HEADER)
-            return Person(await self._access.person(token)) if token is not None else None
+            return await self.vouched(connection)
         name = self.sessions.name(connection) if self.sessions is not None else None
         return Person(name, by_code=True) if name is not None else None
+
+    async def vouched(self, connection: HTTPConnection) -> Person:
+        """Whom the one token of Access names. Raises Unauthorized, or TemporarilyFailed while it cannot be checked."""
+        tokens = connection.headers.getlist(HEADER)
+        if self._access is None or len(tokens) != 1:
+            raise Unauthorized("Cloudflare Access did not say who you are. Open the page at its address there.")
+        visitor = await self._access.visitor(tokens[0])
+        return Person(visitor.name, program=visitor.program)
+
+    @property
+    def behind_access(self) -> bool:
+        """Cloudflare Access stands before the service."""
+        return self._access is not None
 
     @property
     def open(self) -> bool:
         """Whether everybody may come in, which is so in development with nothing set up."""
-        return self._access is None and self._code is None and not self._production
+        return self._access is None and self._code is None and not self.production
 
-    def is_code(self, given: bytes) -> bool:
-        """Whether it is the organisation's code; takes the same time for every wrong one."""
-        return self._code is not None and hmac.compare_digest(given, self._code.encode())
+    def is_code(self, connection: HTTPConnection, given: bytes) -> bool:
+        """Whether it is the organisation's code. Raises TooManyFailures."""
+        return self._code is not None and self._code.proved(connection, given)
 
     def _program(self, connection: HTTPConnection) -> Person:
         given = connection.headers["authorization"][len("bearer ") :].strip()
-        if self.is_code(given.encode("latin-1")):  # as the server decoded it, so that a code may have any characters
+        # As the server decoded it, so that a code may have any characters.
+        if self.is_code(connection, given.encode("latin-1")):
             return Person(THE_API)
         raise Unauthorized("Send ADMIN_ACCESS_CODE as a bearer token.")
 
@@ -107,7 +119,10 @@ def _access(settings: Settings) -> AccessTokens | None:
     if not team or not audience:
         return None
     issuer = (team if "://" in team else f"https://{team}").rstrip("/")
-    return AccessTokens(issuer=issuer, audience=audience, http=HttpClient(base_url=issuer))
+    keys_url = settings.cf_access_certs_url or f"{issuer}{KEYS_PATH}"
+    if urlsplit(keys_url).scheme not in {"http", "https"} or not urlsplit(keys_url).netloc:
+        raise ConfigurationError("CF_ACCESS_CERTS_URL must be an address such as https://team.example/keys.")
+    return AccessTokens(issuer=issuer, audience=audience, keys_url=keys_url)
 
 
 def reception(request: Request) -> Reception:

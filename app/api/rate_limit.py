@@ -3,7 +3,7 @@
 from fastapi import Request, Response
 from slowapi import Limiter
 
-from app.api.security import address_of
+from app.api.addresses import address_of
 
 __all__ = ["Limiter", "limit_headers", "make_limiter"]
 

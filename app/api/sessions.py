@@ -8,6 +8,8 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 COOKIE = "auto-code"
+SECURE_COOKIE = f"__Host-{COOKIE}"
+"""Browsers take this name from this very host only, not from one beside it."""
 
 _DAYS_30 = 30 * 24 * 3600
 
@@ -22,11 +24,12 @@ class Sessions:
         key = hmac.digest(code.encode(), b"auto-code: sessions", hashlib.sha256)
         self._serializer = URLSafeTimedSerializer(key, signer_kwargs={"digest_method": hashlib.sha256})
         self._secure = secure
+        self._cookie = SECURE_COOKIE if secure else COOKIE
 
     def name(self, connection: HTTPConnection) -> str | None:
         """Who is signed in here; None when nobody is, the cookie was changed, or is older than 30 days."""
         try:
-            name = self._serializer.loads(connection.cookies.get(COOKIE, ""), max_age=_DAYS_30)
+            name = self._serializer.loads(connection.cookies.get(self._cookie, ""), max_age=_DAYS_30)
         except BadData:
             return None
         return name if isinstance(name, str) else None
@@ -34,14 +37,14 @@ class Sessions:
     def begin(self, response: Response, connection: HTTPConnection, name: str) -> None:
         """Sign a person in."""
         response.set_cookie(
-            COOKIE,
+            self._cookie,
             str(self._serializer.dumps(name)),
             max_age=_DAYS_30,
             httponly=True,
             samesite="lax",
-            secure=self._secure or connection.url.scheme == "https",
+            secure=self._secure or connection.scope["scheme"] == "https",
         )
 
     def end(self, response: Response) -> None:
         """Sign the person out."""
-        response.delete_cookie(COOKIE, httponly=True, samesite="lax", secure=self._secure)
+        response.delete_cookie(self._cookie, httponly=True, samesite="lax", secure=self._secure)

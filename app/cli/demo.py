@@ -22,7 +22,6 @@ from app.errors import ConfigurationError
 from app.models import Run, RunStatus
 from app.process import operator_environment
 from app.sample import BRANCH, TICKET, author, make_repository, reviewer, sample_settings
-from app.services.claude_code import ClaudeCode, make_claude_code
 from app.services.claude_code.mock_client import MockClaudeCode
 from app.services.github.git import environment, run_git
 from app.services.github.mock_client import OfflineForge
@@ -87,7 +86,8 @@ class _Demo:
         self._introduce()
         self._repository.mkdir()
         await make_repository(self._repository)
-        runner = make_runner(self._settings, claude_code=self._claude_code(), forge=self._forge)
+        scripted = None if self._live else MockClaudeCode(author=author, reviewer=reviewer)
+        runner = make_runner(self._settings, claude_code=scripted, forge=self._forge)
         with interruptions() as interrupted:
             async with self._serving(runner) if serve else started(runner):
                 progress = Progress(self._lines.console, worktree=self._settings.workspace_dir / "worktrees" / BRANCH)
@@ -101,14 +101,10 @@ class _Demo:
     def _demo_settings(self, workspace: Path) -> Settings:
         operator = self._operator
         lent = {name: getattr(operator, name) for name in _OF_LIVE_CLAUDE} if self._live else {}
+        lent["offline"] = not self._live  # the forge is an offline one in any case
         if operator is not None:
             lent["claude_code_api_port"] = operator.claude_code_api_port
         return sample_settings(workspace, self._repository, log_level=LOG_LEVEL, **lent)
-
-    def _claude_code(self) -> ClaudeCode:
-        if self._live:
-            return make_claude_code(self._settings.model_copy(update={"offline": False}))
-        return MockClaudeCode(author=author, reviewer=reviewer)
 
     def _introduce(self) -> None:
         who = "the real Claude" if self._live else "a Claude that follows a script (its costs are made up)"
@@ -146,5 +142,5 @@ class _Demo:
     def _show_addresses(self, run: Run) -> None:
         port = self._settings.claude_code_api_port
         self._lines.line("\nThe service is up with this run in it. Ctrl-C ends it.")
-        for path in ("/api/v1/runs", f"/api/v1/runs/{run.id}/events", "/health", "/docs"):
+        for path in ("/api/v1/runs", f"/api/v1/runs/{run.id}/events", "/health", "/openapi.json"):
             self._lines.line(("http://127.0.0.1:", "dim"), f"{port}{path}", indent=1)

@@ -8,6 +8,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -16,7 +17,9 @@ from app.config import Settings
 from app.database import Database
 from app.errors import AutoCodeError, ConfigurationError, WorkFailed
 from app.process import operator_environment, run
+from app.sandbox import Sandbox
 from app.services.claude_code import make_claude_code
+from app.services.gateway import make_gateway
 from app.services.github import make_repositories
 from app.services.langfuse import make_langfuse
 from app.services.store import make_store
@@ -89,6 +92,7 @@ def trials(settings: Settings, *, ask_model: bool) -> Iterator[Trial]:
     yield Trial("workspace", lambda: _workspace(settings.workspace_dir.absolute()))
     yield Trial("database", lambda: _database(settings))
     yield from tool_trials(offline=settings.offline)
+    yield Trial("sandbox", lambda: _sandbox(settings))
     yield Trial("repository", lambda: _repository(settings), _NETWORK_S)
     yield Trial("claude", lambda: _claude(settings, ask=ask_model), _MODEL_S)
     yield Trial("langfuse", lambda: _langfuse(settings), _NETWORK_S)
@@ -160,11 +164,30 @@ async def _claude(settings: Settings, *, ask: bool) -> str:
     if not ask:
         raise Absent("not asked (--no-model)")
     # One try: a person waits for the answer, and a refusal is the answer.
-    claude_code = make_claude_code(settings.model_copy(update={"claude_max_retries": 0}))
-    try:
+    settings = settings.model_copy(update={"claude_max_retries": 0})
+    async with AsyncExitStack() as opened:
+        database = Database.of(settings)
+        opened.callback(database.close)
+        store = make_store(database)
+        await store.start()
+        opened.push_async_callback(store.stop)
+        sandbox = Sandbox.of(settings)
+        await sandbox.start()
+        opened.push_async_callback(sandbox.stop)
+        gateway = make_gateway(settings, ledger=store)
+        await gateway.start()
+        opened.push_async_callback(gateway.stop)
+        claude_code = make_claude_code(settings, gateway=gateway, sandbox=sandbox)
+        opened.push_async_callback(claude_code.stop)
         return await claude_code.check()
-    finally:
-        await claude_code.stop()
+
+
+async def _sandbox(settings: Settings) -> str:
+    if settings.agent_sandbox == "off":
+        raise ConfigurationError("AGENT_SANDBOX=off: what Claude runs can read whatever this user can.")
+    if (reason := await Sandbox.of(settings).missing()) is not None:
+        raise ConfigurationError(reason)
+    return f"{settings.agent_sandbox} keeps in what Claude and the repository run; network: {settings.agent_network}"
 
 
 async def _langfuse(settings: Settings) -> str:

@@ -14,6 +14,7 @@ from app.cli.result import show_ended
 from app.cli.terminal import Lines, make_console
 from app.config import Settings, load_settings
 from app.domain.naming import LONGEST_KEY, branch_of, is_ticket_key
+from app.domain.redaction import Redactor
 from app.errors import ConfigurationError, InvalidInput
 from app.models import Run, RunStatus, Ticket
 from app.services.runner import Runner, make_runner
@@ -46,7 +47,7 @@ def run(ticket: Ticket, *, repo: str | None, options: Mapping[str, bool]) -> int
     settings.require_production_ready()
     if settings.claude_credential is None and not settings.offline:
         raise ConfigurationError("Claude has no credential: set ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN.")
-    logger.configure(LOG_LEVEL, stream=sys.stderr)
+    logger.configure(LOG_LEVEL, stream=sys.stderr, redact=Redactor(settings.secrets).redact)
     return asyncio.run(_run(ticket, settings))
 
 

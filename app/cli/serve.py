@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 
@@ -10,6 +11,7 @@ import uvicorn
 
 from app import logger
 from app.config import Settings, get_settings
+from app.domain.redaction import Redactor
 from app.errors import ConfigurationError
 from app.main import create_app
 from app.services.runner import Runner
@@ -25,7 +27,9 @@ def serve() -> None:
     """Serve webhooks and the API, and work on tickets, until a signal comes. Raises ConfigurationError."""
     settings = get_settings()
     settings.require_production_ready()
-    logger.configure(settings.log_level)
+    for name in settings.secrets:  # the Agent SDK hands this process's whole environment on
+        os.environ.pop(name, None)
+    logger.configure(settings.log_level, redact=Redactor(settings.secrets).redact)
     # 0.0.0.0: in a container the tunnel comes from another one; no port of it is published.
     host = "0.0.0.0" if settings.production else _LOOPBACK  # noqa: S104
     app = create_app(settings)

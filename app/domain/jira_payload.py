@@ -2,6 +2,10 @@
 
 Two shapes: with the issue under `issue` (system webhooks, Automation's Jira format and custom bodies), and with the
 issue at the top (Automation's own format). Everything else in a body is ignored.
+
+Who acted is said by `user` (system webhooks), `initiator` (custom bodies) or the author of the change log. The people
+in the issue's fields are not believed to have done anything: anybody may edit an issue that somebody else reported,
+created or has assigned, and a reporter is whom its creator named.
 """
 
 import re
@@ -12,13 +16,15 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, BeforeValidator, Field, field_validator
 
 from app.domain.adf import to_text
-from app.domain.eligibility import TrackerEvent
+from app.domain.eligibility import Actor, Sender, TrackerEvent
 from app.domain.naming import is_ticket_key
 from app.errors import InvalidInput
 from app.models import Ticket
 
 _LONGEST_SUMMARY = 1_000  # Jira's own limit is 255
 _LONGEST_NAME = 200
+_LONGEST_ACCOUNT_ID = 128
+_LONGEST_SHOWN = 80
 _HOST = re.compile(r"[\w.-]+(:\d+)?", re.ASCII)
 
 _OrNone = BeforeValidator(lambda value: value if isinstance(value, str) else None)
@@ -69,6 +75,8 @@ class JiraEvent(BaseModel):
     """What happened, readable whatever the body is about."""
 
     webhook_event: Annotated[str | None, _OrNone] = Field(None, alias="webhookEvent", max_length=_LONGEST_NAME)
+    user: Any = None
+    initiator: Any = None
     changelog: Any = None
     issue: Any = None
     fields: Any = None
@@ -81,6 +89,13 @@ class JiraEvent(BaseModel):
     def event(self) -> TrackerEvent:
         """In the words of every tracker."""
         return TrackerEvent(name=self.webhook_event, changed=tuple(_changed_fields(self.changelog)))
+
+    def sender(self) -> Sender:
+        """Whose event it is: the first of those who can say it and do."""
+        said = (self.user, self.initiator, _within(self.changelog, "author"))
+        fields = _within(self.issue, "fields") if self.fields is None else self.fields
+        kind = _within(_within(fields, "project"), "projectTypeKey")
+        return Sender(actor=next(filter(None, map(_actor, said)), None), service_desk=kind == "service_desk")
 
 
 class JiraPayload(BaseModel):
@@ -99,6 +114,23 @@ class AutomationPayload(_Issue):
     def ticket(self) -> Ticket:
         """The ticket, likewise."""
         return _ticket(self)
+
+
+def _within(value: object, name: str) -> object:
+    """What an object has under a name; None where it is no object."""
+    return value.get(name) if isinstance(value, dict) else None
+
+
+def _actor(value: object) -> Actor | None:
+    """An account as Jira describes it, or its id alone."""
+    account_id, kind, name = (_within(value, each) for each in ("accountId", "accountType", "displayName"))
+    account_id = value if isinstance(value, str) else account_id
+    if not isinstance(account_id, str) or not 0 < len(account_id := account_id.strip()) <= _LONGEST_ACCOUNT_ID:
+        return None
+    if not account_id.isprintable():
+        return None
+    shown = "".join(filter(str.isprintable, name))[:_LONGEST_SHOWN].strip() if isinstance(name, str) else ""
+    return Actor(id=account_id, name=shown, kind=kind if isinstance(kind, str) else None)
 
 
 def _changed_fields(changelog: object) -> Iterator[str]:

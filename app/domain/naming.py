@@ -2,7 +2,7 @@
 
 import re
 
-from app.domain.pull_requests import neutral
+from app.domain.posting import Redact, safe_line
 from app.errors import InvalidInput
 from app.models import Ticket
 
@@ -43,8 +43,7 @@ def run_of_work(work: str) -> tuple[str, int]:
     return run_id, int(leg or 1)
 
 
-def pull_request_title(ticket: Ticket) -> str:
+def pull_request_title(ticket: Ticket, *, redact: Redact) -> str:
     """`PROJ-1: summary` on one line of at most `LONGEST_TITLE` characters, which notifies nobody and closes nothing."""
-    summary = " ".join("".join(c if c.isprintable() else " " for c in ticket.summary).split())
-    title = f"{ticket.key}: {neutral(summary)}" if summary else ticket.key
-    return title if len(title) <= LONGEST_TITLE else title[: LONGEST_TITLE - 1].rstrip() + "…"
+    summary = safe_line(ticket.summary, redact=redact, most=LONGEST_TITLE - len(ticket.key) - len(": "))
+    return f"{ticket.key}: {summary}" if summary else ticket.key

@@ -3,10 +3,12 @@
 import re
 from collections.abc import Sequence
 
+from app.domain.posting import Redact, safe_line, safe_markdown
 from app.models import Run, StageStatus, Ticket
 from app.results import GateReport
 
-_MOST_CHARS = 60_000  # GitHub takes 65,536
+_MOST_SUMMARY_CHARS = 30_000  # with all the rest below the 65,536 that GitHub takes
+_MOST_FOUND = 10
 _MOST_FOUND_CHARS = 2_000
 _MOST_LINE_CHARS = 120
 _MARKS = {
@@ -16,13 +18,8 @@ _MARKS = {
     StageStatus.SKIPPED: "➖ nothing to run",
     StageStatus.RUNNING: "… running",
 }
-_GAP = "\N{ZERO WIDTH SPACE}"
-_MENTION = re.compile(r"(?<![A-Za-z0-9.])@(?=\w)")
-_CLOSES = re.compile(
-    r"\b((?:close[sd]?|fix(?:e[sd])?|resolve[sd]?)\s*:?\s+)(?=\S*#\d|GH-\d|https?://\S+/(?:issues|pull)/\d)",
-    re.IGNORECASE,
-)
-_LOADS = re.compile(r"<(?=/?(?:img|picture|source|video|audio|iframe|object|embed|svg)\b|!--)", re.IGNORECASE)
+_ADDRESS = re.compile(r"https?://[^\s()<>\[\]\"'`]+")
+_MOST_PATHS = 10
 
 
 def needs_draft(gates: Sequence[GateReport]) -> bool:
@@ -31,33 +28,34 @@ def needs_draft(gates: Sequence[GateReport]) -> bool:
 
 
 def pull_request_body(
-    ticket: Ticket, run: Run, *, summary: str, gates: Sequence[GateReport], related: Sequence[str] = ()
+    ticket: Ticket,
+    run: Run,
+    *,
+    summary: str,
+    gates: Sequence[GateReport],
+    related: Sequence[str] = (),
+    protected: Sequence[str] = (),
+    redact: Redact,
 ) -> str:
-    """Markdown for the pull request. Text of the ticket's and the model's making is neutralised.
+    """Markdown for the pull request. Text of the ticket's, the repository's and the model's making acts on nothing.
 
-    `related` are the pull requests of the same change in other repositories.
+    `related` are the pull requests of the same change in other repositories; `protected` are paths of the change that
+    need a person.
     """
-    link = f"[{ticket.key}]({ticket.url})" if ticket.url else f"**{ticket.key}**"
-    parts = [f"{link}: {neutral(ticket.summary)}"]
+    parts = [f"{_link(ticket)}: {safe_line(ticket.summary, redact=redact)}"]
     if related:
         parts.append("Part of one change, together with " + ", ".join(related))
     if needs_draft(gates):
         parts.append("> **Draft**, because not every gate passed. See below.")
-    if summary.strip():
-        parts.append(f"## What changed\n\n{neutral(summary.strip())}")
-    parts.append(_table(gates, run))
-    parts += [_found(gate) for gate in gates if "\n" in gate.found.strip() or len(gate.found) > _MOST_LINE_CHARS]
+    if protected:
+        parts.append(_warning(protected, redact))
+    if said := safe_markdown(summary, redact=redact, most=_MOST_SUMMARY_CHARS):
+        parts.append(f"## What changed\n\n{said}")
+    parts.append(_table(gates, run, redact))
+    long = [gate for gate in gates if "\n" in gate.found.strip() or len(gate.found) > _MOST_LINE_CHARS]
+    parts += [_found(gate, redact) for gate in long[:_MOST_FOUND]]
     parts.append(f"<sub>auto-code · run `{run.id}`</sub>")
-    body = "\n\n".join(parts)
-    return body if len(body) <= _MOST_CHARS else f"{body[:_MOST_CHARS]}\n\n… (cut)"
-
-
-def neutral(text: str) -> str:
-    """The same words without what acts at the forge: mentions, closing keywords, images, comments."""
-    text = text.replace("![", f"!{_GAP}[").replace("&#", "&amp;#")
-    text = _LOADS.sub(f"<{_GAP}", text)
-    text = _MENTION.sub(f"@{_GAP}", text)
-    return _CLOSES.sub(rf"\g<1>{_GAP}", text)
+    return "\n\n".join(parts)
 
 
 def duration(seconds: float) -> str:
@@ -66,11 +64,28 @@ def duration(seconds: float) -> str:
     return f"{minutes}m {rest:02d}s" if minutes else f"{rest}s"
 
 
-def _table(gates: Sequence[GateReport], run: Run) -> str:
+def _link(ticket: Ticket) -> str:
+    is_address = ticket.url is not None and _ADDRESS.fullmatch(ticket.url)
+    return f"[{ticket.key}]({ticket.url})" if is_address else f"**{ticket.key}**"
+
+
+def _warning(protected: Sequence[str], redact: Redact) -> str:
+    lines = [f"> - `{safe_line(path, redact=redact).replace('`', chr(39))}`" for path in protected[:_MOST_PATHS]]
+    if (more := len(protected) - _MOST_PATHS) > 0:
+        lines.append(f"> - and {more} more")
+    said = (
+        "> **Protected paths**: this change touches files that run with more rights than it should have, or decide who "
+        "looks at it. Look at them yourself before anything is run or merged:"
+    )
+    return "\n".join(["> [!WARNING]", said, *lines])
+
+
+def _table(gates: Sequence[GateReport], run: Run, redact: Redact) -> str:
     rows = ["## Gates", "", "| gate | result | found | fixed | time | turns | cost |", "|---|---|---|---|---|---|---|"]
     rows += [
-        f"| {gate.gate} | {_MARKS[gate.status]} | {_line(gate.found)} | {f'{gate.rounds}×' if gate.rounds else '–'} "
-        f"| {duration(gate.duration_s)} | {gate.turns or '–'} | {_dollars(gate.cost_usd)} |"
+        f"| {gate.gate} | {_MARKS[gate.status]} | {_cell(gate.found, redact)} "
+        f"| {f'{gate.rounds}×' if gate.rounds else '–'} | {duration(gate.duration_s)} | {gate.turns or '–'} "
+        f"| {_dollars(gate.cost_usd)} |"
         for gate in gates
     ]
     tokens = run.tokens
@@ -80,16 +95,15 @@ def _table(gates: Sequence[GateReport], run: Run) -> str:
     return "\n".join(rows if gates else ["## Cost", "", rows[-1]])
 
 
-def _line(found: str) -> str:
+def _cell(found: str, redact: Redact) -> str:
     """The first line of what was found, as a cell of a table."""
     first = found.strip().partition("\n")[0]
-    return neutral(first if len(first) <= _MOST_LINE_CHARS else f"{first[:_MOST_LINE_CHARS]}…").replace("|", "\\|")
+    return safe_line(first, redact=redact, most=_MOST_LINE_CHARS + 1).replace("|", "\\|")
 
 
-def _found(gate: GateReport) -> str:
-    text = neutral(gate.found.strip())[:_MOST_FOUND_CHARS]
-    title = f"{gate.gate}: what it found"
-    return f"<details><summary>{title}</summary>\n\n{text}\n\n</details>"
+def _found(gate: GateReport, redact: Redact) -> str:
+    text = safe_markdown(gate.found, redact=redact, most=_MOST_FOUND_CHARS)
+    return f"<details><summary>{gate.gate}: what it found</summary>\n\n{text}\n\n</details>"
 
 
 def _dollars(cost_usd: float) -> str:

@@ -4,8 +4,12 @@ prompt says nothing of it, so that a change of mode keeps what the model's cache
 
 from collections.abc import Sequence
 
+from app.domain.incoming import named
 from app.models import Job, RunMode
-from app.prompts.ticket_prompts import Guide, News, fenced, fenced_ticket, told_guides, told_news
+from app.prompts.fences import ANSWERS, MESSAGE, PLAN, fenced
+from app.prompts.ticket_prompts import Guide, News, fenced_ticket, told_guides, told_news
+
+_LONGEST_PERSON = 100
 
 _MODES = {
     RunMode.ASK: (
@@ -42,8 +46,8 @@ def build_message_prompt(job: Job, *, known: bool, guides: Sequence[Guide], news
 def _asked(job: Job) -> list[str]:
     if not job.request.text.strip():
         return ["Do for the ticket what this mode is for."]
-    who = job.request.retry_of or job.request.by or "Somebody"
-    return [f"{who} writes:\n{fenced('message', job.request.text)}"]
+    who = named(job.request.retry_of or job.request.by or "Somebody", _LONGEST_PERSON)
+    return [f"{who} writes:\n{fenced(MESSAGE, job.request.text)}"]
 
 
 def _decided(job: Job) -> list[str]:
@@ -51,12 +55,12 @@ def _decided(job: Job) -> list[str]:
     assert job.decision is not None  # noqa: S101 - the caller looked
     question, answer = job.decision.question, job.decision.answer
     if question.plan is not None:
-        plan = fenced("plan", question.plan)
+        plan = fenced(PLAN, question.plan)
         if answer is not None and answer.approved:
-            return [_FOLLOW_PLAN, plan, *([_ADDED, fenced("message", answer.text)] if answer.text else [])]
+            return [_FOLLOW_PLAN, plan, *([_ADDED, fenced(MESSAGE, answer.text)] if answer.text else [])]
         asked = [_MODES[RunMode.PLAN], *_asked(job), _PROPOSED, plan]
-        return [*asked, _REVISE, fenced("message", answer.text if answer else "")]
+        return [*asked, _REVISE, fenced(MESSAGE, answer.text if answer else "")]
     said = [f"{asked}: {chosen}" for asked, chosen in (answer.answers if answer else {}).items()]
     if answer is not None and answer.text:
         said.append(answer.text)
-    return [_MODES[job.mode], *_asked(job), _ANSWERED, fenced("answers", "\n".join(said))]
+    return [_MODES[job.mode], *_asked(job), _ANSWERED, fenced(ANSWERS, "\n".join(said))]

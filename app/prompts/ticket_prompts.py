@@ -1,20 +1,14 @@
-"""Prompts of a ticket's run: implement, review, fix.
+"""Prompts of a ticket's run: implement, review, fix. All text from outside stands between fences."""
 
-Text from outside stands between fences with a random word in them, so that it cannot close its own fence.
-"""
-
-import secrets
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from app.domain.incoming import cleaned, named
 from app.models import RepositoryChanges, Ticket
+from app.prompts.fences import COMMITS, DIFF, FILES, FINDINGS, GUIDE, OUTPUT, TICKET, fenced
 from app.results import CheckResult
 
-_MOST_GUIDE_CHARS = 40_000
-_MOST_TICKET_CHARS = 100_000
-_MOST_FINDINGS_CHARS = 40_000
-_MOST_PATCH_CHARS = 200_000
-"""Of a change, in all its repositories together."""
+_LONGEST_COMMAND = 200
 
 ALONE = "Nobody answers questions while you work, so take the choices yourself and name them in your last message."
 """Said in each prompt of a run that goes its way by itself; the session's system prompt is the same for all runs."""
@@ -56,7 +50,7 @@ def told_guides(guides: Sequence[Guide]) -> list[str]:
     parts = []
     for guide in guides:
         parts.append(f"The repository's {guide.name}, its maintainers' own instructions for work in it:")
-        parts.append(fenced(guide.name, guide.text[:_MOST_GUIDE_CHARS]))
+        parts.append(fenced(GUIDE, guide.text))
     return parts
 
 
@@ -75,7 +69,9 @@ def told_arrivals(news: Sequence[News]) -> list[str]:
         where = f" in {each.repository}" if each.repository else ""
         if each.arrived:
             said = f"People pushed to this branch{where} since you saw it; their work is in the worktree:"
-            parts.append(f"{said}\n{fenced('commits', chr(10).join(each.arrived))}")
+            # Each by itself: what one subject begins to hide, the next does not end.
+            subjects = "\n".join(named(cleaned(subject)) for subject in each.arrived)
+            parts.append(f"{said}\n{fenced(COMMITS, subjects)}")
         if each.conflicts:
             parts.append(build_conflict_prompt(each.conflicts, where=where))
     return parts
@@ -103,7 +99,7 @@ def build_review_prompt(ticket: Ticket, changes: Sequence[RepositoryChanges], pl
             parts.append(f"In the repository {each.repository}, at {places[each.repository]}:")
         parts.append(f"Files of the change:\n{_listed(tuple(file.path for file in each.files))}")
         parts.append("The change against the base branch, new files included:")
-        parts.append(fenced("diff", _cut(each.patch, _MOST_PATCH_CHARS // len(changes))))
+        parts.append(fenced(DIFF, each.patch, share=len(changes)))
     return "\n\n".join(parts)
 
 
@@ -112,43 +108,28 @@ def build_fix_prompt(gate: str, findings: str) -> str:
     return "\n\n".join(
         (
             f"The {gate} of your change found this. Fix what is right; where you disagree, leave the code and say why.",
-            fenced("findings", findings[:_MOST_FINDINGS_CHARS]),
+            fenced(FINDINGS, findings),
         )
     )
 
 
 def build_check_fix_prompt(gate: str, result: CheckResult, *, attempt: int, most: int) -> str:
     """What the author is asked when lint or tests failed."""
+    # The base branch names the command, and it was run: who writes it needs no fence to be kept in.
+    command = named(result.command, _LONGEST_COMMAND).replace("`", "'")
     return "\n\n".join(
         (
-            f"`{result.command}` ({gate}) fails on your change. Fix the cause in the code, not the check.",
+            f"`{command}` ({gate}) fails on your change. Fix the cause in the code, not the check.",
             f"It is run again afterwards (attempt {attempt} of {most}).",
-            fenced("output", result.output),
+            fenced(OUTPUT, result.output),
         )
     )
 
 
-def fenced(name: str, text: str) -> str:
-    """Text from outside, between fences that it cannot know."""
-    word = secrets.token_hex(4)
-    return f'<{_tag(name)} fence="{word}">\n{text}\n</{_tag(name)} fence="{word}">'
-
-
 def fenced_ticket(ticket: Ticket) -> str:
     """The ticket's text, fenced."""
-    return fenced("ticket", f"{ticket.summary}\n\n{ticket.description}".strip()[:_MOST_TICKET_CHARS])
-
-
-def _cut(patch: str, most: int) -> str:
-    if len(patch) <= most:
-        return patch
-    kept = patch[:most].rpartition("\n")[0]
-    return f"{kept}\n[The patch is cut here: {len(patch):,} characters in all. The worktree has the files.]"
+    return fenced(TICKET, f"{ticket.summary}\n\n{ticket.description}".strip())
 
 
 def _listed(paths: tuple[str, ...]) -> str:
-    return fenced("files", "\n".join(f"- {path}" for path in paths))
-
-
-def _tag(name: str) -> str:
-    return "".join(letter if letter.isalnum() else "-" for letter in name.lower())
+    return fenced(FILES, "\n".join(f"- {named(path)}" for path in paths))

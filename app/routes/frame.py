@@ -73,6 +73,7 @@ class Pages:
             after=after,
             models=self._runner.models,
             model=await self.model(),
+            standing=self._runner.standing,
         )
         return await self._drawn(partial(self._rendering.page, name, shell=frame, **view), status)
 

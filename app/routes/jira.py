@@ -9,7 +9,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 
 from app.api.bodies import as_invalid_input, limited_body
-from app.api.dependencies import RunnerDep, SettingsDep
+from app.api.dependencies import RunnerDep
 from app.api.rate_limit import Limiter
 from app.api.security import check_webhook
 from app.domain.eligibility import reason_to_ignore
@@ -30,17 +30,16 @@ def make_router(limiter: Limiter, rate: str) -> APIRouter:
 
     @router.post("/webhook/jira", status_code=202, response_model=None)
     @limiter.limit(rate)
-    async def jira(request: Request, runner: RunnerDep, settings: SettingsDep) -> Response:
+    async def jira(request: Request, runner: RunnerDep) -> Response:
         """Take a ticket. 202 says what became of it: accepted, duplicate, or ignored with the reason."""
         body = await limited_body(request)
         headers = request.headers
-        check_webhook(
-            settings, token=headers.get("x-webhook-token"), signature=headers.get("x-hub-signature"), body=body
-        )
+        check_webhook(request, request.app.state.webhook_secret, body)
         event = _read(JiraEvent, body)
         if (reason := reason_to_ignore(event.event())) is not None:
             return _answer(Receipt(status="ignored", reason=reason))
-        delivery = Delivery(id=_delivery_id(headers), digest=hashlib.sha256(body).hexdigest())
+        digest = hashlib.sha256(body).hexdigest()
+        delivery = Delivery(id=_delivery_id(headers), digest=digest, sender=event.sender())
         return _answer(await runner.handle_ticket(_ticket(event, body), trigger=Trigger.WEBHOOK, delivery=delivery))
 
     return router

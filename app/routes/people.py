@@ -10,28 +10,18 @@ from app.api.dependencies import RunnerDep
 from app.api.forms import Form, FormDep
 from app.api.identity import PersonDep, Reception, ReceptionDep
 from app.api.origin import check_same_origin
-from app.api.rate_limit import Limiter
 from app.errors import InvalidInput
 from app.routes.frame import RenderingDep, done
 from app.web.rendering import Rendering
 
 _HOME = "/code-runs"
-_TRIES = "10/minute"
-"""How often one address may try a code."""
-
 _LONGEST_NAME = 80
 
 
-def make_router(limiter: Limiter) -> APIRouter:
-    """The routes of people; `limiter` slows down those who guess the code."""
-    router = APIRouter(include_in_schema=False, dependencies=[Depends(check_same_origin)])
-    router.add_api_route("/login", sign_in_page, methods=["GET"])
-    router.add_api_route("/login", limiter.limit(_TRIES)(sign_in), methods=["POST"])
-    router.add_api_route("/logout", sign_out, methods=["POST"])
-    router.add_api_route("/me/model", prefer_model, methods=["POST"])
-    return router
+router = APIRouter(include_in_schema=False, dependencies=[Depends(check_same_origin)])
 
 
+@router.get("/login")
 async def sign_in_page(
     reception: ReceptionDep,
     rendering: RenderingDep,
@@ -43,12 +33,13 @@ async def sign_in_page(
     return _page(rendering, target=local_path(next))
 
 
+@router.post("/login")
 async def sign_in(request: Request, reception: ReceptionDep, rendering: RenderingDep, form: FormDep) -> Response:
     """Sign in, and go on to where the person wanted to."""
     if reception.sessions is None:
         return RedirectResponse(_HOME, status_code=303)
     target, name = local_path(form.last("next")), " ".join(form.last("name").split())
-    if (error := _fault(reception, form, name)) is not None:
+    if (error := _fault(request, reception, form, name)) is not None:
         status, words = error
         return _page(rendering, target=target, name=name[:_LONGEST_NAME], error=words, status=status)
     response = RedirectResponse(target, status_code=303)
@@ -56,6 +47,7 @@ async def sign_in(request: Request, reception: ReceptionDep, rendering: Renderin
     return response
 
 
+@router.post("/logout")
 async def sign_out(reception: ReceptionDep) -> Response:
     """Sign out."""
     response = RedirectResponse("/login", status_code=303)
@@ -64,6 +56,7 @@ async def sign_out(reception: ReceptionDep) -> Response:
     return response
 
 
+@router.post("/me/model")
 async def prefer_model(request: Request, runner: RunnerDep, person: PersonDep, form: FormDep) -> Response:
     """Keep the model that the person's messages go to."""
     if not (model := form.value("model")):
@@ -83,11 +76,11 @@ def local_path(text: str) -> str:
     return text if local and not parts.scheme and not parts.netloc else _HOME
 
 
-def _fault(reception: Reception, form: Form, name: str) -> tuple[int, str] | None:
+def _fault(request: Request, reception: Reception, form: Form, name: str) -> tuple[int, str] | None:
     """Why the form lets nobody in, with its status."""
     if not name or not name.isprintable() or len(name) > _LONGEST_NAME:
         return 422, f"Say your name, in at most {_LONGEST_NAME} characters."
-    if not reception.is_code(form.last("code").encode()):
+    if not reception.is_code(request, form.last("code").encode()):
         return 401, "That is not the code."
     return None
 

@@ -32,15 +32,8 @@ class _SampleSettings(Settings):
 
 def sample_settings(workspace: Path, repository: Path, **lent: Any) -> Settings:
     """Settings of a service that knows the sample's repository and nothing of the operator but what is `lent`."""
-    return _SampleSettings(
-        workspace_dir=workspace,
-        repo_url=str(repository),
-        pipeline_review=True,
-        pipeline_lint=True,
-        pipeline_tests=True,
-        offline=True,
-        **lent,
-    )
+    usual = {"pipeline_review": True, "pipeline_lint": True, "pipeline_tests": True, "offline": True}
+    return _SampleSettings(workspace_dir=workspace, repo_url=str(repository), **{**usual, **lent})
 
 
 async def sample_runner(directory: Path, **lent: Any) -> Runner:

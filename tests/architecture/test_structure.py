@@ -85,6 +85,23 @@ def test_only_the_process_room_starts_programs() -> None:
     assert starters == {"process.py"}
 
 
+def test_only_the_way_into_a_room_becomes_a_program() -> None:
+    """It runs between `process` and the program, in a process of its own where nothing else of the service is."""
+    becoming = {
+        file.relative_to(APP).as_posix()
+        for file in python_files(APP)
+        if any(call in file.read_text() for call in ("os.fork", "os.exec", "os.posix_spawn", "os.spawn"))
+    }
+    assert {name.rpartition("/")[0] for name in becoming} == {"sandbox/entry"}
+    strangers = {
+        name
+        for file in python_files(APP / "sandbox" / "entry")
+        for name in imported_by(file)
+        if name in {"app", *VENDORS}
+    }
+    assert strangers == set()
+
+
 def test_only_a_factory_picks_a_client() -> None:
     pickers = {
         file.relative_to(APP).as_posix()

@@ -17,6 +17,7 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 from starlette.responses import JSONResponse
 
+from app.api.proofs import Secret
 from app.api.security import check_webhook
 from app.config import Settings, load_settings
 from app.domain.jira_payload import JiraPayload
@@ -44,12 +45,13 @@ class _Rows:
 def create_app(settings: Settings, file: Path | None = None) -> FastAPI:
     """An app with that one route. With a file it keeps what it takes there."""
     app = FastAPI()
+    secret = Secret(settings.webhook_secret.get_secret_value()) if settings.webhook_secret else None
     rows = _Rows(file) if file else None
 
     @app.post("/webhook/jira", status_code=202, response_model=None)
     async def jira(request: Request) -> Response:
         body = await request.body()
-        check_webhook(settings, token=None, signature=request.headers.get("x-hub-signature"), body=body)
+        check_webhook(request, secret, body)
         ticket = JiraPayload.model_validate_json(body).ticket()
         if rows:
             await rows.keep(body)

@@ -73,7 +73,7 @@ def test_the_operators_settings_do_not_reach_a_demo_that_is_kept_on_request(shel
 def test_a_demo_that_serves_shows_its_run_until_it_is_told_to_end(shell: Shell) -> None:
     port = free_port()
     with shell.started("demo", "--serve", CLAUDE_CODE_API_PORT=str(port)) as process:
-        read_until(process, "/docs")
+        read_until(process, "/openapi.json")
 
         with urlopen(f"http://127.0.0.1:{port}/api/v1/runs") as answer:
             (run,) = json.load(answer)["runs"]

@@ -15,6 +15,9 @@ from app.services.engine.mock_client import Journal, MockEngine
 
 _ALL = "*"
 
+PATIENCE_S = 0.1
+"""How long these engines' steps wait for a model that is overloaded."""
+
 LIMIT_S = 20.0
 """How long a test waits for what must happen."""
 
@@ -79,7 +82,11 @@ class InDatabase(Place):
 
     def engine(self, *, concurrency: int = 4) -> Engine:
         return DbosEngine(
-            database=self._database, concurrency=concurrency, retry_after_s=(0.01, 0.01, 0.01), lock_wait_s=0.3
+            database=self._database,
+            concurrency=concurrency,
+            retry_after_s=(0.01, 0.01, 0.01),
+            patience_s=PATIENCE_S,
+            lock_wait_s=0.3,
         )
 
     async def enqueue(self, engine: Engine, *run_ids: str, commit: bool = True) -> None:

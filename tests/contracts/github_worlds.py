@@ -1,15 +1,21 @@
 """The two worlds that the contract of GitHub is tried in: git over a local repository, and the mock."""
 
+import secrets
+import string
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 
+from app.config import PROTECTED
+from app.domain.protected import ProtectedPaths
 from app.models import PullRequest
 from app.process import operator_environment
 from app.results import Changes, Workspace
 from app.services.github.base import GitHub
 from app.services.github.client import GitHubClient
+from app.services.github.inspection import Inspector
 from app.services.github.mock_client import MockGitHub, OfflineForge
+from app.services.github.secrets import Kingfisher
 from tests.fakes.repositories import Repositories, git
 
 BRANCH = "ticket/proj-1"
@@ -49,6 +55,7 @@ class Real(World):
             root=root / "workspace",
             base_branch="main",
             forge=self._forge,
+            inspector=Inspector(scanner=Kingfisher(), protected=ProtectedPaths(PROTECTED)),
             operator={**operator_environment(), "HOME": str(root)},
             repo_url=self._far.path("octo/widgets").as_uri(),
             fresh_s=0,
@@ -96,6 +103,11 @@ class Mock(World):
 
     def base_of(self, pull_request: PullRequest) -> str:
         return self._forge.proposals[pull_request.number - 1].base
+
+
+def made_up_token() -> str:
+    """What a forge would give; made when it is needed, so that no file has one."""
+    return "ghp_" + "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(36))
 
 
 def paths(changes: Changes) -> tuple[str, ...]:

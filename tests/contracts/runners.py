@@ -9,6 +9,7 @@ from app.services.checks.mock_client import MockChecks
 from app.services.claude_code.mock_client import MockClaudeCode
 from app.services.engine import Steps
 from app.services.engine.mock_client import MockEngine
+from app.services.gateway.mock_client import MockGateway
 from app.services.github.mock_client import MockGitHub, MockRepositories
 from app.services.langfuse.mock_client import MockLangfuse
 from app.services.pipeline import Hands, Pipeline
@@ -18,6 +19,7 @@ from app.services.runner.mock_client import MockRunner
 from app.services.store.mock_client import MockStore
 from app.services.tracker.base import Tracker
 from app.services.tracker.null_client import NoTracker
+from tests.surroundings import no_sandbox
 
 KINDS = ("mock", "real")
 OPTIONS = PipelineOptions(lint=True)
@@ -43,6 +45,8 @@ def runner_of(kind: str, store: MockStore, root: Path, *, tracker: Tracker | Non
         return MockRunner(store=store, tracker=tracker, repositories=repositories, options=OPTIONS, models=MODELS)
     hands = Hands(
         store=store,
+        sandbox=no_sandbox(root),
+        gateway=MockGateway(),
         claude_code=MockClaudeCode(),
         repositories=repositories,
         checks=MockChecks(),

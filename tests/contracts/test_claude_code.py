@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ from app.services.claude_code.base import ClaudeCode, Permission, Prompt, Reply,
 from app.services.claude_code.client import ClaudeCodeClient
 from app.services.claude_code.mock_client import Answer as Said
 from app.services.claude_code.mock_client import MockClaudeCode
-from app.services.claude_code.options import BUNDLED_CLI, CliSettings
 from tests.fakes import scripts
-from tests.fakes.messages_api import API_KEY, MessagesApi
+from tests.fakes.messages_api import MessagesApi
+from tests.surroundings import settings_for, surroundings
 
 READ, PLAN, EDIT, ALONE = Permission.READ, Permission.PLAN, Permission.EDIT, Permission.ALONE
 
@@ -56,6 +57,8 @@ def model() -> Iterator[MessagesApi]:
 async def make(kind: str, model: MessagesApi, tmp_path: Path) -> AsyncIterator[Make]:
     """Makes Claude Code whose model does what it is told to."""
     made: list[ClaudeCode] = []
+    opened = AsyncExitStack()
+    around = None if kind == "mock" else await opened.enter_async_context(surroundings(settings_for(model, tmp_path)))
 
     def mock(turns: Turns) -> ClaudeCode:
         def said(prompt: str, _directory: Path) -> Said:
@@ -65,16 +68,8 @@ async def make(kind: str, model: MessagesApi, tmp_path: Path) -> AsyncIterator[M
 
     def real(turns: Turns) -> ClaudeCode:
         model.script = scripts.conversation({word: _replies(answer) for word, answer in turns.items()})
-        cli = CliSettings(
-            cli=BUNDLED_CLI,
-            state=tmp_path / "claude",
-            model="claude-sonnet-4-6",
-            idle_s=30,
-            retries=1,
-            credential=("ANTHROPIC_API_KEY", API_KEY),
-            base_url=model.url,
-        )
-        return ClaudeCodeClient(cli=cli, limit=2)
+        assert around is not None
+        return ClaudeCodeClient(surroundings=around, limit=2)
 
     def make(turns: Turns) -> ClaudeCode:
         made.append(mock(turns) if kind == "mock" else real(turns))
@@ -83,6 +78,7 @@ async def make(kind: str, model: MessagesApi, tmp_path: Path) -> AsyncIterator[M
     yield make
     for each in made:
         await each.stop()
+    await opened.aclose()
 
 
 @pytest.fixture

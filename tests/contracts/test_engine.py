@@ -1,16 +1,18 @@
 """Every engine is as durable: queued work is done to its end, finished steps are not done again."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
 import pytest
 
-from app.errors import BranchMoved, ConfigurationError, TemporarilyFailed, WorkFailed
+from app.errors import BranchMoved, ConfigurationError, Overloaded, Parked, TemporarilyFailed, WorkFailed
 from app.results import CheckOutcome, CheckResult, Verdict
 from app.services.engine import Engine, Steps
-from tests.contracts.engines import LIMIT_S, Place, Record
+from tests.contracts.engines import LIMIT_S, PATIENCE_S, Place, Record
 
 SOON_S = 2.0
 """How fast a cancelled step must go."""
@@ -120,6 +122,35 @@ async def test_a_fault_that_does_not_pass_fails_its_step(place: Place) -> None:
 
     await in_one_run(place, workflow)
     assert len(tries) == 4
+
+
+async def test_a_parked_step_waits_for_its_time_however_often(place: Place) -> None:
+    tries = list[str]()
+
+    async def step() -> str:
+        tries.append("try")
+        if len(tries) < 9:
+            raise Parked("The limit is reached.", until=datetime.now(UTC) + timedelta(milliseconds=2))
+        return "there"
+
+    async def workflow(steps: Steps) -> None:
+        assert await steps.run("step", step, str) == "there"
+
+    await in_one_run(place, workflow)
+
+
+async def test_an_overload_is_waited_for_as_long_as_the_patience_lasts(place: Place) -> None:
+    began = time.monotonic()
+
+    async def step() -> str:
+        raise Overloaded("The API is overloaded.", until=datetime.now(UTC) + timedelta(milliseconds=5))
+
+    async def workflow(steps: Steps) -> None:
+        with pytest.raises(WorkFailed, match="overloaded"):
+            await steps.run("step", step, str)
+
+    await in_one_run(place, workflow)
+    assert time.monotonic() - began >= PATIENCE_S
 
 
 # Queueing

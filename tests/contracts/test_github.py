@@ -6,7 +6,8 @@ import pytest
 
 from app.errors import BranchMoved, WorkFailed
 from app.models import FileChange
-from tests.contracts.github_worlds import BRANCH, Mock, Real, World, paths, published
+from app.results import Refusal, RefusalReason
+from tests.contracts.github_worlds import BRANCH, Mock, Real, World, made_up_token, paths, published
 
 
 @pytest.fixture(params=[Real, Mock])
@@ -37,6 +38,46 @@ async def test_the_directory_is_told_while_it_exists_and_before_prepare_returns(
     await world.client.prepare(BRANCH, occupied=occupied)
 
     assert told == [workspace.directory, workspace.directory]
+
+
+async def test_a_worktree_is_made_of_the_ground_that_was_laid_for_it(world: World, tmp_path: Path) -> None:
+    ground = tmp_path / "ground"
+    ground.mkdir()
+    before = ground.stat()
+
+    workspace = await world.client.prepare(BRANCH, ground=ground)
+
+    after = workspace.directory.stat()
+    assert (after.st_dev, after.st_ino) == (before.st_dev, before.st_ino)
+    assert (workspace.directory / "src/widget.py").read_text() == "size = 1\n"
+    assert not ground.exists()
+    assert await world.client.prepare(BRANCH) == workspace
+
+
+async def test_a_worktree_that_is_there_takes_no_new_ground(world: World, tmp_path: Path) -> None:
+    first = await world.client.prepare(BRANCH)
+    inode = first.directory.stat().st_ino
+    (first.directory / "new.txt").write_text("work\n")
+    ground = tmp_path / "ground"
+    ground.mkdir()
+
+    assert await world.client.prepare(BRANCH, ground=ground) == first
+    assert first.directory.stat().st_ino == inode
+    assert (first.directory / "new.txt").read_text() == "work\n"
+    assert not ground.exists()
+
+
+async def test_a_ground_that_is_gone_or_used_otherwise_is_left_alone(world: World, tmp_path: Path) -> None:
+    ground = tmp_path / "ground"
+    ground.mkdir()
+    (ground / "kept.txt").write_text("whose?\n")
+
+    workspace = await world.client.prepare(BRANCH, ground=ground)
+    await world.client.remove(workspace)
+    await world.client.prepare(BRANCH, ground=tmp_path / "gone")
+
+    assert (ground / "kept.txt").read_text() == "whose?\n"
+    assert (workspace.directory / "README.md").exists()
 
 
 async def test_a_branch_at_the_forge_is_gone_on_with(world: World) -> None:
@@ -186,3 +227,41 @@ async def test_a_removed_worktree_with_nothing_unpushed_leaves_nothing(world: Wo
 
 async def test_check_says_what_was_found(world: World) -> None:
     assert await world.client.check()
+
+
+async def test_a_secret_is_refused_with_its_place_and_not_published(world: World) -> None:
+    workspace = await world.client.prepare(BRANCH)
+    (workspace.directory / "src/widget.py").write_text(f"size = 1\ntoken = '{made_up_token()}'\n")
+
+    found = await world.client.inspect(workspace)
+    commit = await world.client.commit(workspace, "PROJ-1: Widgets")
+
+    assert commit
+    assert await world.client.inspect(workspace, commit) == found
+    assert found.refusals == (Refusal(reason=RefusalReason.SECRET, place="src/widget.py:2", what="github pat"),)
+    with pytest.raises(WorkFailed, match=r"src/widget\.py:2"):
+        await world.client.push(workspace, commit)
+    assert world.head() is None
+    assert (workspace.directory / "src/widget.py").exists()
+
+
+async def test_protected_paths_are_named_as_long_as_the_change_has_them(world: World) -> None:
+    workspace = await world.client.prepare(BRANCH)
+    assert not (await world.client.inspect(workspace)).protected
+    (workspace.directory / "CODEOWNERS").write_text("* @ada\n")
+    found = await world.client.inspect(workspace)
+    commit = await world.client.commit(workspace, "PROJ-1: Widgets")
+    assert commit
+    await world.client.push(workspace, commit)
+
+    later = await world.client.inspect(await world.client.prepare(BRANCH))
+
+    assert (found.protected, found.adds_protected) == (("CODEOWNERS",), True)
+    assert (later.protected, later.adds_protected) == (("CODEOWNERS",), False)
+
+
+async def test_a_pull_request_that_is_there_stays_ready_unless_it_is_held(world: World) -> None:
+    workspace = await published(world, {"new.txt": "1\n"})
+    for draft, hold, ends in ((False, False, False), (True, False, False), (False, True, True), (False, False, True)):
+        opened = await world.client.open_pull_request(workspace, title="T", body="B", draft=draft, hold=hold)
+        assert opened.draft is ends

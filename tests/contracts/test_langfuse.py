@@ -7,6 +7,7 @@ from itertools import count
 
 import pytest
 
+from app.domain.redaction import Redactor
 from app.errors import WorkFailed
 from app.models import Job, PipelineOptions, Request, RunStatus, Ticket, Tokens, Trigger
 from app.results import Outcome, Turn
@@ -119,6 +120,23 @@ async def test_each_turn_is_a_generation_with_its_words_tokens_and_cost(api: Lan
         "cache_read_input_tokens": 5,
         "cache_creation_input_tokens": 1,
     }
+    await langfuse.stop()
+
+
+async def test_no_secret_is_in_a_trace(api: LangfuseApi) -> None:
+    redact = Redactor({"GH_TOKEN": "Zk3-9vQ_w8Lr2XyT7b"}).redact
+    langfuse = LangfuseClient(
+        public_key=api.public_key, secret_key=SECRET_KEY, base_url=api.url, model="claude", redact=redact
+    )
+    await langfuse.start()
+    langfuse.begin_turn(job_of(), "implement", "with Zk3-9vQ_w8Lr2XyT7b")(
+        TURN.model_copy(update={"text": "used Zk3-9vQ_w8Lr2XyT7b"})
+    )
+    await langfuse.end(job_of(), OUTCOME.model_copy(update={"sentence": "Pushed with Zk3-9vQ_w8Lr2XyT7b."}))
+    turn, end = (span.attributes for span in api.spans)
+    assert (turn["input"], turn["output"]) == ("with [redacted: GH_TOKEN]", "used [redacted: GH_TOKEN]")
+    assert json.loads(end["output"])["sentence"] == "Pushed with [redacted: GH_TOKEN]."
+    assert "Zk3-9vQ_w8Lr2XyT7b" not in str(api.spans)
     await langfuse.stop()
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from app.domain.eligibility import Memberships
 from app.errors import InvalidInput, NotFound
 from app.models import Ticket
 from app.results import TicketAttachment, TicketComment, TicketDetails, TicketHit, TicketLink, TicketProject
@@ -42,6 +43,10 @@ def in_memory() -> MockTracker:
         ],
         projects={"PROJ": "Widgets", "OPS": "Operations"},
         needs={"OPS": "Severity"},
+        accounts={
+            "ada": Memberships(kind="atlassian", groups=frozenset({"devs"}), roles=frozenset({"Developers"})),
+            "carla": Memberships(kind="customer"),
+        },
     )
 
 
@@ -53,6 +58,10 @@ def fill(api: JiraApi) -> None:
     api.add_issue("PROJ-2", "Light mode is too bright")
     api.add_issue("OPS-7", "Rotate the keys")
     api.link("PROJ-2", "PROJ-1")
+    api.add_user("ada", "devs")
+    api.add_user("carla", kind="customer")
+    api.add_role("PROJ", "Developers", groups=["devs"])
+    api.add_role("PROJ", "Managers", "grace")
     for text in COMMENTS:
         api.add_comment("PROJ-1", text)
 
@@ -194,3 +203,13 @@ async def test_the_check_says_what_was_found_in_one_line(tracker: Tracker) -> No
     assert tracker.configured
     assert tracker.name == "Jira"
     assert "\n" not in await tracker.check()
+
+
+async def test_an_account_is_known_with_its_groups_and_those_roles_that_are_asked_for(tracker: Tracker) -> None:
+    ada = await tracker.memberships("ada", project="PROJ", roles=["Developers", "Managers", "Nobodies"])
+    assert (ada.kind, set(ada.roles)) == ("atlassian", {"Developers"})
+    assert "devs" in ada.groups
+    assert (await tracker.memberships("ada", project="PROJ", roles=[])).roles == set()
+    assert (await tracker.memberships("carla", project="PROJ", roles=["Developers"])).kind == "customer"
+    with pytest.raises(NotFound):
+        await tracker.memberships("eve", project="PROJ", roles=["Developers"])

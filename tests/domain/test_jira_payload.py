@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from app.domain.eligibility import Actor, Sender
 from app.domain.jira_payload import AutomationPayload, JiraEvent, JiraPayload
 from app.models import Ticket
 from tests.builders import Shape, adf_sample, issue_of, jira_body
@@ -190,3 +191,54 @@ def test_an_event_of_a_name_that_nobody_would_give_is_named() -> None:
     with pytest.raises(ValidationError) as refused:
         JiraEvent.model_validate({"webhookEvent": "x" * 201})
     assert refused.value.errors()[0]["loc"] == ("webhookEvent",)
+
+
+# Who acted
+
+
+def sender_of(body: Any) -> Sender:
+    return JiraEvent.model_validate_json(json.dumps(body)).sender()
+
+
+@pytest.mark.parametrize("shape", ["system.issue_created", "system.issue_updated"])
+def test_jiras_own_webhooks_name_who_acted(shape: Shape) -> None:
+    actor = Actor(id="557058:00000000-0000-4000-8000-000000000001", name="Example User", kind="atlassian")
+    assert sender_of(jira_body(shape)) == Sender(actor=actor)
+
+
+@pytest.mark.parametrize(
+    ("said", "actor"),
+    [
+        ({"initiator": {"accountId": "557058:ada", "displayName": "Ada"}}, Actor(id="557058:ada", name="Ada")),
+        ({"initiator": "557058:ada"}, Actor(id="557058:ada")),
+        ({"user": {"accountId": " 557058:ada "}}, Actor(id="557058:ada")),
+        ({"changelog": {"author": {"accountId": "ada", "accountType": "app"}}}, Actor(id="ada", kind="app")),
+        ({"user": {"accountId": "ada"}, "initiator": "eve"}, Actor(id="ada")),
+        ({"user": {"accountId": "ada", "displayName": "A\u202e\n" + "x" * 100}}, Actor(id="ada", name="A" + "x" * 79)),
+    ],
+)
+def test_a_rule_says_who_acted(said: dict[str, Any], actor: Actor) -> None:
+    assert sender_of({**jira_body("automation.custom"), **said}).actor == actor
+
+
+@pytest.mark.parametrize("shape", ["automation.issue_data_jira_format", "automation.custom", ON_TOP])
+def test_reporter_creator_and_assignee_did_nothing_that_we_know_of(shape: Shape) -> None:
+    body = jira_body(shape)
+    for name in ("reporter", "creator", "assignee"):
+        issue_of(body)["fields"][name] = {"accountId": "557058:boss", "accountType": "atlassian"}
+    assert sender_of(body).actor is None
+
+
+@pytest.mark.parametrize(
+    "said", ["", " ", 7, [], {}, {"accountId": 7}, {"accountId": ""}, "x" * 129, "a\nb", {"id": "a"}]
+)
+def test_what_is_no_account_is_nobody(said: Any) -> None:
+    assert sender_of({"user": said, "initiator": said, "changelog": said}).actor is None
+
+
+@pytest.mark.parametrize("shape", ["automation.issue_data_jira_format", ON_TOP])
+def test_a_service_desks_ticket_says_so(shape: Shape) -> None:
+    body = jira_body(shape)
+    assert not sender_of(body).service_desk
+    issue_of(body)["fields"]["project"]["projectTypeKey"] = "service_desk"
+    assert sender_of(body).service_desk

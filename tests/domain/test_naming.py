@@ -63,7 +63,7 @@ def test_a_work_tells_its_run_and_leg(run_id: UUID, leg: int) -> None:
 
 
 def title(summary: str) -> str:
-    return pull_request_title(Ticket(key="PROJ-1", summary=summary))
+    return pull_request_title(Ticket(key="PROJ-1", summary=summary), redact=lambda text: text)
 
 
 def test_a_title_is_the_key_and_the_summary() -> None:
@@ -75,11 +75,11 @@ def test_a_title_without_a_summary_is_the_key() -> None:
 
 
 def test_a_title_is_one_line_without_control_characters() -> None:
-    assert title("Add\r\n dark\x00\x1b[31m  mode\u202e\u2028now") == "PROJ-1: Add dark [31m mode now"
+    assert title("Add\r\n dark\x00\x1b[31m  mode\u202e\u2028now") == "PROJ-1: Add dark[31m mode now"
 
 
 def test_a_title_notifies_nobody_and_closes_nothing() -> None:
-    assert title("Ask @octocat, fixes #12") == "PROJ-1: Ask @\u200boctocat, fixes \u200b#12"
+    assert title("Ask @octocat, fixes #12") == "PROJ-1: Ask ＠octocat, fixes ＃12"
 
 
 @given(st.text(max_size=600))
@@ -87,7 +87,7 @@ def test_a_title_fits_and_starts_with_the_key(summary: str) -> None:
     made = title(summary)
     assert made.startswith("PROJ-1")
     assert len(made) <= LONGEST_TITLE
-    assert made.replace("\u200b", "").isprintable()
+    assert made.isprintable()
 
 
 def test_a_long_title_fills_its_room_and_says_that_it_was_cut() -> None:

@@ -117,6 +117,14 @@ def _ready(forge: Forge, variables: Json) -> Json:
     return {"pullRequest": {"id": pull.node_id}}
 
 
+def _draft(forge: Forge, variables: Json) -> Json:
+    pull = forge.pull(_number(variables["input"]["pullRequestId"]))
+    if not forge.drafts:
+        raise InvalidError("Draft pull requests are not supported in this repository.")
+    pull.draft = True
+    return {"pullRequest": {"id": pull.node_id}}
+
+
 def _comment(forge: Forge, variables: Json) -> Json:
     given = variables["input"]
     comment = forge.add_comment(_number(given["subjectId"]), given["body"])
@@ -133,6 +141,7 @@ _OPERATIONS: Mapping[str, tuple[str, Callable[[Forge, Json], Json]]] = {
     "PullRequestCreate": ("createPullRequest", _create),
     "PullRequestUpdate": ("updatePullRequest", _edit),
     "PullRequestReadyForReview": ("markPullRequestReadyForReview", _ready),
+    "ConvertPullRequestToDraft": ("convertPullRequestToDraft", _draft),
     "CommentCreate": ("addComment", _comment),
 }
 

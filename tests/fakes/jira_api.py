@@ -1,7 +1,8 @@
-"""A stand-in of Jira Cloud's REST v3: issues, comments, projects, and the forms that create issues.
+"""A stand-in of Jira Cloud's REST v3: issues, comments, projects, the forms that create issues, accounts and roles.
 
 It refuses what Jira refuses: a wrong account, the old search, a query without a restriction, a field that is missing or
-not on the form, a description that is no document. Through Atlassian's gateway it answers below `/ex/jira/<cloud id>`.
+not on the form, a description that is no document, a question about people or roles without the right to ask. Through
+Atlassian's gateway it answers below `/ex/jira/<cloud id>`.
 """
 
 import base64
@@ -31,6 +32,7 @@ _SAID = {
     429: "Rate limit exceeded.",
 }
 _MOST_SUMMARY = 255
+_ROLE_IDS = 10_000
 _FIRST_DAY = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 
 
@@ -69,12 +71,14 @@ SUBTASK = IssueType("10002", "Subtask", level=-1)
 
 @dataclass
 class Project:
-    """A project; `may_create` is the account's right."""
+    """A project; `may_create` and `administered` are the account's rights. `roles` are actors by role."""
 
     key: str
     name: str
     types: Sequence[IssueType]
     may_create: bool = True
+    administered: bool = True
+    roles: dict[str, list[Json]] = field(default_factory=dict)
 
 
 @dataclass
@@ -101,12 +105,32 @@ class JiraApi(Server[JiraRequest]):
         super().__init__(JiraRequest)
         self.projects: dict[str, Project] = {}
         self.issues: dict[str, Issue] = {}
+        self.users: dict[str, tuple[Json, tuple[str, ...]]] = {}
+        self.may_browse_users = True
+        """The account's right `Browse users and groups`."""
 
     # What tests give it
 
     def add_project(self, key: str, name: str, *types: IssueType, may_create: bool = True) -> None:
         """A project; without types it has epics, tasks and subtasks."""
         self.projects[key] = Project(key, name, types or (EPIC, SUBTASK, TASK), may_create)
+
+    def add_user(self, account_id: str, *groups: str, kind: str = "atlassian") -> None:
+        """Somebody in these groups."""
+        user = {"accountId": account_id, "accountType": kind, "displayName": account_id, "active": True}
+        self.users[account_id] = user, groups
+
+    def add_role(self, project: str, role: str, *account_ids: str, groups: Sequence[str] = ()) -> None:
+        """A role of a project, with those who have it."""
+        people = [
+            {"type": "atlassian-user-role-actor", "displayName": each, "actorUser": {"accountId": each}}
+            for each in account_ids
+        ]
+        through = [
+            {"type": "atlassian-group-role-actor", "displayName": each, "actorGroup": _group(self, each)}
+            for each in groups
+        ]
+        self.projects[project].roles[role] = [*people, *through]
 
     def add_issue(self, key: str, summary: str, description: str | Json | None = None, **fields: Any) -> Issue:
         """An issue, newer than those before. A description in words is a document of one paragraph."""
@@ -172,6 +196,47 @@ def _gone(jira: JiraApi, _request: JiraRequest) -> Answer:
 
 def _myself(_jira: JiraApi, _request: JiraRequest) -> Answer:
     return _json(_user(ACCOUNT))
+
+
+def _one_user(jira: JiraApi, request: JiraRequest) -> Answer:
+    return _known_user(jira, request, lambda user, _: user)
+
+
+def _groups_of_user(jira: JiraApi, request: JiraRequest) -> Answer:
+    return _known_user(jira, request, lambda _, groups: [_group(jira, each) for each in groups])
+
+
+def _known_user(jira: JiraApi, request: JiraRequest, what: Callable[[Json, Sequence[str]], object]) -> Answer:
+    if not jira.may_browse_users:
+        return _refusal(403, "You are not authorized to perform this operation. Administrator privileges are required.")
+    asked = request.query.get("accountId", "")
+    if not asked:
+        return _refusal(400, "The query parameter 'accountId' needs to be provided")
+    if asked not in jira.users:
+        return _refusal(404, "Specified user does not exist or you do not have required permissions")
+    return _json(what(*jira.users[asked]))
+
+
+def _group(jira: JiraApi, name: str) -> Json:
+    group_id = f"952d12c3-0000-4000-8000-{sum(name.encode()):012}"
+    return {"name": name, "displayName": name, "groupId": group_id, "self": f"{jira.url}/rest/api/3/group?x={group_id}"}
+
+
+def _roles(jira: JiraApi, _request: JiraRequest, project: str) -> Answer:
+    there = _administered(jira, project)
+    address = f"{jira.url}/rest/api/3/project/{project}/role"
+    return _json({name: f"{address}/{_ROLE_IDS + number}" for number, name in enumerate(there.roles)})
+
+
+def _role(jira: JiraApi, _request: JiraRequest, project: str, role: str) -> Answer:
+    name, actors = list(_administered(jira, project).roles.items())[int(role) - _ROLE_IDS]
+    return _json({"id": int(role), "name": name, "actors": actors})
+
+
+def _administered(jira: JiraApi, project: str) -> Project:
+    if not (there := jira.projects[project]).administered:
+        raise LookupError
+    return there
 
 
 def _search(jira: JiraApi, request: JiraRequest) -> Answer:
@@ -251,6 +316,10 @@ _ROUTES: Sequence[tuple[str, str, Callable[..., Answer]]] = (
     ("GET", "/search", _gone),
     ("POST", "/search", _gone),
     ("GET", "/myself", _myself),
+    ("GET", "/user", _one_user),
+    ("GET", "/user/groups", _groups_of_user),
+    ("GET", "/project/([^/]+)/role", _roles),
+    ("GET", r"/project/([^/]+)/role/(\d+)", _role),
     ("POST", "/search/jql", _search),
     ("GET", "/issue/([^/]+)", _get_issue),
     ("GET", "/issue/([^/]+)/comment", _comments),

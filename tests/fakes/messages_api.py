@@ -22,6 +22,7 @@ _UNANSWERED = (
     "messages.{index}: `tool_use` ids were found without `tool_result` blocks immediately after: {ids}. Each"
     " `tool_use` block must have a corresponding `tool_result` block in the next message."
 )
+_ASKED = {("POST", "/v1/messages"), ("POST", "/v1/messages/count_tokens"), ("GET", "/v1/models")}
 _OK = always(Reply("OK"))
 
 
@@ -30,7 +31,7 @@ class RefusedError(ValueError):
 
 
 class MessagesApi(Server[ModelRequest]):
-    """`POST /v1/messages` and `/v1/messages/count_tokens`, answered by a script.
+    """`POST /v1/messages` and `/v1/messages/count_tokens`, answered by a script; `GET /v1/models`.
 
     `ANTHROPIC_BASE_URL` is its `url`. `script` may be set anew at any time. `first_token_s` is how long the
     model thinks before each answer. Beside the faults of every server it knows those of REPLACEMENTS.
@@ -42,6 +43,17 @@ class MessagesApi(Server[ModelRequest]):
             200,
             {"content-type": "text/event-stream"},
             [b"event: message_start\n", b'data: {"type": "mess\n\n'],
+        ),
+        "overloaded_mid_stream": Answer(
+            200,
+            {"content-type": "text/event-stream"},
+            [
+                b"event: error
+",
+                b'data: {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+
+',
+            ],
         ),
         "html_200": Answer(200, {"content-type": "text/html"}, [b"<html><body>Please log in.</body></html>"]),
     }
@@ -63,14 +75,20 @@ class MessagesApi(Server[ModelRequest]):
         return wire.error(status)
 
     async def answer(self, request: ModelRequest) -> Answer:
-        if request.method != "POST" or request.path not in {"/v1/messages", "/v1/messages/count_tokens"}:
+        if (request.method, request.path) not in _ASKED:
             return wire.error(404)
         if request.credential != "right":
             return wire.error(401)
         try:
-            _check(request)
+            return self._model_list() if request.method == "GET" else self._reply(request)
         except RefusedError as refused:
             return wire.error(400, str(refused))
+
+    def _model_list(self) -> Answer:
+        return wire.json_answer({"data": [{"type": "model", "id": "claude-sonnet-4-6"}], "has_more": False})
+
+    def _reply(self, request: ModelRequest) -> Answer:
+        _check(request)
         if request.path.endswith("/count_tokens"):
             return wire.json_answer({"input_tokens": wire.tokens_in(request.json)})
         whole = wire.message(request, self.script(request), self._cache.usage(request))

@@ -30,11 +30,14 @@ class Server(ABC, Generic[R]):
     REPLACEMENTS: Mapping[str, Answer] = {}
     """Answers that `fault` knows by name, beside the kinds of `Trouble`."""
 
+    address = "127.0.0.1"
+    """Where it listens. Another one when the code under test is in a container of its own."""
+
     def __init__(self, request_type: type[R], *, socket: Path | None = None) -> None:
         self._request_type = request_type
         self._socket = socket
         self.port = 0
-        """On 127.0.0.1; 0 before the first start and with a unix socket."""
+        """0 with a unix socket, and before the first start unless a certain one is wanted."""
         self._changed = threading.Condition()
         self._requests: list[R] = []
         self._faults: list[Fault[R]] = []
@@ -168,7 +171,7 @@ class Server(ABC, Generic[R]):
                 listener = await loop.create_unix_server(self._connect, self._socket, backlog=256)
                 port = 0
             else:
-                listener = await loop.create_server(self._connect, "127.0.0.1", self.port, backlog=256)
+                listener = await loop.create_server(self._connect, self.address, self.port, backlog=256)
                 port = listener.sockets[0].getsockname()[1]
         except OSError as error:
             ready.set_exception(error)

@@ -118,7 +118,7 @@ def test_words_of_the_system_may_stand_between_a_tool_call_and_its_result(api: M
 
 
 def test_other_paths_are_not_found(api: MessagesApi) -> None:
-    assert httpx.get(f"{api.url}/v1/models", trust_env=False).status_code == 404
+    assert httpx.get(f"{api.url}/v1/files", trust_env=False).status_code == 404
     assert httpx.head(api.url, trust_env=False).status_code == 404
 
 

@@ -12,6 +12,7 @@ import httpx
 from fastapi import FastAPI
 
 from app.config import Settings, load_settings
+from app.domain.eligibility import Starters
 from app.main import create_app
 from app.services.github.mock_client import MockGitHub, MockRepositories
 from app.services.runner import Runner
@@ -90,8 +91,10 @@ async def serving(
     """The service as long as the block lasts; without a runner over the store, with one that works on nothing."""
     store = store or MockStore()
     known = MockRepositories(*(MockGitHub(Path("/nowhere"), {}, name=name) for name in repositories))
-    runner = runner or MockRunner(store=store, tracker=tracker or NoTracker(), repositories=known)
-    app = create_app(settings_of(**settings), runner)
+    given = settings_of(**settings)
+    starters = Starters.of(given.trigger_allowed_users)
+    runner = runner or MockRunner(store=store, tracker=tracker or NoTracker(), repositories=known, starters=starters)
+    app = create_app(given, runner)
     with logs_as_before():
         async with app.router.lifespan_context(app), Service(app, runner, store) as service:
             yield service

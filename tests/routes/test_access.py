@@ -7,10 +7,9 @@ from typing import Any
 import jwt
 import pytest
 
-from app.api.access import AccessTokens
+from app.api.access import KEYS_PATH, AccessTokens
 from app.api.identity import make_reception
 from app.errors import ConfigurationError, TemporarilyFailed, Unauthorized
-from app.http import HttpClient
 from tests.routes.access_team import AUDIENCE, Team, private_key, team_at_work
 from tests.routes.service import ACCESS_CODE, Json, Service, serving, settings_of
 from tests.routes.test_runs_api import RUNS, taken
@@ -61,6 +60,8 @@ WORTHLESS: dict[str, dict[str, Any]] = {
     "expired": {"exp": NOW - 3600},
     "not yet": {"nbf": NOW + 3600},
     "without an end": {"exp": None},
+    "without a beginning": {"iat": None},
+    "of tomorrow": {"iat": NOW + 86_400},
     "of another application": {"aud": ["another"]},
     "of no application": {"aud": None},
     "of another team": {"iss": "https://evil.cloudflareaccess.com"},
@@ -99,12 +100,12 @@ async def test_the_plain_address_beside_the_token_is_not_believed(service: Servi
     assert "Cloudflare Access did not say who you are" in answer.text
 
 
-async def test_nobody_signs_in_by_the_code_there_but_programs(service: Service) -> None:
-    assert (await service.submit("/login", {"code": ACCESS_CODE, "name": "Eve"})).headers["location"] == "/code-runs"
+async def test_nobody_signs_in_by_the_code_there(service: Service, team: Team) -> None:
+    form, known = {"code": ACCESS_CODE, "name": "Eve"}, team.token()
+    assert (await service.submit("/login", form)).status_code == 401
+    answer = await service.submit("/login", form, cf_access_jwt_assertion=known)
+    assert answer.headers["location"] == "/code-runs"
     assert "auto-code" not in service.cookies
-    known = {"authorization": f"Bearer {ACCESS_CODE}"}
-    assert (await service.get(PAGE, headers=known)).status_code == 200
-    assert (await service.get(RUNS, headers=known)).status_code == 200
 
 
 async def test_while_the_keys_cannot_be_read_people_are_asked_to_come_back(service: Service, team: Team) -> None:
@@ -123,14 +124,14 @@ class Clock:
 
 
 def tokens_of(team: Team, clock: Clock) -> AccessTokens:
-    return AccessTokens(issuer=team.issuer, audience=AUDIENCE, http=HttpClient(base_url=team.issuer), clock=clock)
+    return AccessTokens(issuer=team.issuer, audience=AUDIENCE, keys_url=f"{team.issuer}{KEYS_PATH}", clock=clock)
 
 
 async def test_the_keys_are_read_once_and_then_kept(team: Team) -> None:
     clock = Clock()
     tokens = tokens_of(team, clock)
     for _ in range(3):
-        assert await tokens.person(team.token()) == "ada@example.com"
+        assert (await tokens.visitor(team.token())).name == "ada@example.com"
     assert team.asked == 1
     await tokens.close()
 
@@ -138,17 +139,17 @@ async def test_the_keys_are_read_once_and_then_kept(team: Team) -> None:
 async def test_a_new_key_is_asked_for_at_most_once_a_minute(team: Team) -> None:
     clock = Clock()
     tokens = tokens_of(team, clock)
-    await tokens.person(team.token())
+    await tokens.visitor(team.token())
     team.keys = ["second"]
     for second in (10, 30, 59):
         clock.now = second
         with pytest.raises(Unauthorized):
-            await tokens.person(team.token(kid="second"))
+            await tokens.visitor(team.token(kid="second"))
     assert team.asked == 1
     clock.now = 61
-    assert await tokens.person(team.token(kid="second")) == "ada@example.com"
+    assert (await tokens.visitor(team.token(kid="second"))).name == "ada@example.com"
     with pytest.raises(Unauthorized):
-        await tokens.person(team.token(kid="first"))
+        await tokens.visitor(team.token(kid="first"))
     assert team.asked == 2
     await tokens.close()
 
@@ -156,21 +157,21 @@ async def test_a_new_key_is_asked_for_at_most_once_a_minute(team: Team) -> None:
 async def test_a_key_that_was_withdrawn_is_forgotten_within_the_hour(team: Team) -> None:
     clock = Clock()
     tokens = tokens_of(team, clock)
-    await tokens.person(team.token())
+    await tokens.visitor(team.token())
     team.keys = ["second"]
     clock.now = 3601
     with pytest.raises(Unauthorized):
-        await tokens.person(team.token())
+        await tokens.visitor(team.token())
     await tokens.close()
 
 
 async def test_known_keys_go_on_while_the_team_is_away(team: Team) -> None:
     clock = Clock()
     tokens = tokens_of(team, clock)
-    await tokens.person(team.token())
+    await tokens.visitor(team.token())
     team.away = True
     clock.now = 7200
-    assert await tokens.person(team.token()) == "ada@example.com"
+    assert (await tokens.visitor(team.token())).name == "ada@example.com"
     await tokens.close()
 
 
@@ -180,10 +181,10 @@ async def test_after_a_failed_first_try_the_next_one_is_soon(team: Team) -> None
     team.away = True
     for _ in range(3):
         with pytest.raises(TemporarilyFailed):
-            await tokens.person(team.token())
+            await tokens.visitor(team.token())
     assert team.asked == 1
     team.away, clock.now = False, 6
-    assert await tokens.person(team.token()) == "ada@example.com"
+    assert (await tokens.visitor(team.token())).name == "ada@example.com"
     await tokens.close()
 
 

@@ -15,6 +15,7 @@ from app.services.claude_code.mock_client import MockClaudeCode
 from app.services.engine import Engine, Steps
 from app.services.engine.client import DbosEngine
 from app.services.engine.mock_client import MockEngine
+from app.services.gateway.mock_client import MockGateway
 from app.services.github.mock_client import MockGitHub, MockRepositories
 from app.services.langfuse.mock_client import MockLangfuse
 from app.services.pipeline import Hands, Pipeline
@@ -26,6 +27,7 @@ from app.services.store.mock_client import MockStore
 from app.services.tracker.null_client import NoTracker
 from tests.builders import jira_body
 from tests.routes.service import LIMIT_S, Service, serving
+from tests.surroundings import no_sandbox
 
 MODELS = {"claude-sonnet-4-6": "Sonnet 4.6"}
 
@@ -73,6 +75,8 @@ def runner_of(directory: Path, store: Store, engine: Engine, pipeline: Pipeline)
     """The conductor over these, with hands that touch nothing outside."""
     hands = Hands(
         store=store,
+        sandbox=no_sandbox(directory),
+        gateway=MockGateway(),
         claude_code=MockClaudeCode(),
         repositories=MockRepositories(MockGitHub(directory, {"README.md": "# Widgets\n"})),
         checks=MockChecks(),

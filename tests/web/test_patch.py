@@ -5,17 +5,15 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, Route, expect
 
+from app.api.headers import POLICY
 from app.web.assets import Assets
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ASSETS = Assets()
 STATIC = f"{ASSETS.path}/{ASSETS.version}"
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; img-src 'self' data:; "
-    "font-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-)
 HTMX_CONFIG = '{"includeIndicatorCSS":false,"noSwap":[204,304,"4xx","5xx"]}'
+SIZES = "pre.short { height: 60px; overflow: auto } p.tall { height: 100px; margin: 0 }"
 SITE = "http://localhost:1"  # nothing listens there: every answer is the test's own
 
 ICON = ASSETS.url("img/favicon.svg")
@@ -23,6 +21,7 @@ HEAD = f"""<!doctype html><html lang="en"><head><title>PROJ-1</title><meta chars
 <meta name="htmx-config" content='{HTMX_CONFIG}'>
 <script src="{ASSETS.url("js/theme.js")}"></script>
 {"".join(f'<link rel="stylesheet" href="{url}">' for url in ASSETS.stylesheets)}
+<link rel="stylesheet" href="/sizes.css">
 <link rel="icon" id="favicon" href="{ICON}" data-attention="{ASSETS.url("img/favicon-attention.svg")}">
 <script src="{ASSETS.url("vendor/htmx.min.js")}" defer></script>
 <script type="module" src="{ASSETS.url("js/page.js")}"></script></head>"""
@@ -50,6 +49,9 @@ class Site:
         path = route.request.url.removeprefix(SITE)
         if path.startswith(STATIC):
             await route.fulfill(path=f"{ASSETS.directory}{path.removeprefix(STATIC)}")
+            return
+        if path == "/sizes.css":
+            await route.fulfill(body=SIZES, content_type="text/css")
             return
         self.requests.append(f"{route.request.method} {path}")
         status, body = self.answers.get(path, (404, "Not here."))
@@ -161,7 +163,7 @@ async def test_a_field_that_is_gone_from_the_fragment_goes(browsing: Any) -> Non
 
 
 async def test_scrolled_output_stays_where_it_is(browsing: Any) -> None:
-    output = '<div id="step"><pre style="height: 60px; overflow: auto">{}</pre></div>'
+    output = '<div id="step"><pre class="short">{}</pre></div>'
     page = await bare(browsing, output.format("line\n" * 50))
     await page.locator("pre").evaluate("(it) => it.scrollTo(0, 200)")
     await page.evaluate("new Promise((seen) => requestAnimationFrame(() => requestAnimationFrame(seen)))")
@@ -212,7 +214,7 @@ async def test_a_draft_outlives_a_reload(browsing: Any) -> None:
 
 def tall(number: int, more: str = "") -> str:
     """An item of 100 pixels."""
-    return f'<p id="item-{number}" data-into="#thread" style="height: 100px; margin: 0"{more}>{number}</p>'
+    return f'<p id="item-{number}" data-into="#thread" class="tall"{more}>{number}</p>'
 
 
 def work(number: int) -> str:

@@ -369,6 +369,15 @@ def test_messages_that_wait_or_were_withdrawn_are_said() -> None:
     ]
 
 
+def test_a_parked_run_says_why_and_until_when() -> None:
+    history = History()
+    history.add(K.PARKED, until="2031-05-04T14:05:00+00:00", reason="The account's limit is reached.")
+    (notice,) = views(history, cards.Notice)
+    assert notice.words == (
+        "Parked until 04 May 14:05:00 UTC, then it goes on by itself. The account's limit is reached."
+    )
+
+
 def test_the_todo_list_shows_what_is_under_way_and_goes_with_the_run() -> None:
     history = History()
     history.begin(mode="edits")

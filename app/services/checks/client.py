@@ -1,28 +1,20 @@
 """The real checks: a repository's commands as programs of this machine, in the worktree, one after the other."""
 
 import asyncio
-import os
 import shlex
 import signal
-import sys
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 from app.domain.excerpts import excerpt
 from app.errors import InvalidInput, WorkFailed
-from app.process import Completed, operator_environment, run
+from app.process import Completed, run
 from app.results import CheckOutcome, CheckResult, Commands
+from app.sandbox import CANNOT_ENTER, Room, Sandbox
 from app.services.checks.base import Checks
 from app.services.checks.commands import Argv, Gate, argument_lists, shown
 from app.services.checks.toolchains import detect
 from app.services.checks.tree import read_tree
-
-# Where the operator's toolchains live and from where they fetch.
-_OF_TOOLCHAINS = (
-    "CARGO_HOME", "COREPACK_HOME", "GOCACHE", "GOMODCACHE", "GOPATH", "GOPROXY", "GOROOT", "NPM_CONFIG_REGISTRY",
-    "PIP_CERT", "PIP_FIND_LINKS", "PIP_INDEX_URL", "PNPM_HOME", "PYENV_ROOT", "RUSTUP_HOME", "UV_CACHE_DIR",
-    "UV_DEFAULT_INDEX", "UV_FIND_LINKS", "UV_INDEX_URL", "UV_PYTHON", "UV_PYTHON_INSTALL_DIR", "npm_config_registry",
-)  # fmt: skip
 
 # No colours, no questions, no watching for changes, and no bytecode that a repository forgot to ignore. FORCE_COLOR=0
 # is not here: rich takes any value of it for a terminal.
@@ -31,8 +23,6 @@ _QUIET = {
     "NO_COLOR": "1",
     "CLICOLOR": "0",
     "TERM": "dumb",
-    "COREPACK_ENABLE_DOWNLOAD_PROMPT": "0",
-    "GIT_TERMINAL_PROMPT": "0",
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     "PIP_NO_INPUT": "1",
     "PYTHONDONTWRITEBYTECODE": "1",
@@ -42,39 +32,46 @@ _QUIET = {
 }
 
 _KEEP_BYTES = 1 << 20
-_NOT_FOUND = 127
-"""The status of shells, and so of package scripts, for a program that is not there."""
+_CANNOT_START = frozenset({126, 127})
+"""The statuses of shells, and so of package scripts, for a program that may not be started or is not there."""
 
 
 class ChecksClient(Checks):
     """Commands named by the repository win over those of its toolchain. Each may take `limit_s` seconds.
 
-    Raises WorkFailed when the worktree is gone.
+    Raises WorkFailed when the worktree is gone, or a room cannot be entered.
     """
 
-    def __init__(self, *, limit_s: float, environment: Mapping[str, str] | None = None) -> None:
-        given = operator_environment(*_OF_TOOLCHAINS) if environment is None else environment
-        path = given.get("PATH", os.defpath)
-        self._environment = {**given, **_QUIET, "PATH": _without_own_programs(path)}
+    def __init__(self, *, limit_s: float, sandbox: Sandbox) -> None:
         self._limit_s = limit_s
+        self._sandbox = sandbox
 
-    async def run_setup(self, directory: Path, commands: Commands) -> CheckResult:
-        return await self._check("setup", directory, commands.setup)
+    async def run_setup(
+        self, directory: Path, commands: Commands, *, room: str, reads: Sequence[Path] = ()
+    ) -> CheckResult:
+        return await self._check("setup", directory, commands.setup, self._room(room, directory, reads))
 
-    async def run_lint(self, directory: Path, commands: Commands) -> CheckResult:
-        return await self._check("lint", directory, commands.lint)
+    async def run_lint(
+        self, directory: Path, commands: Commands, *, room: str, reads: Sequence[Path] = ()
+    ) -> CheckResult:
+        return await self._check("lint", directory, commands.lint, self._room(room, directory, reads))
 
-    async def run_tests(self, directory: Path, commands: Commands) -> CheckResult:
-        return await self._check("test", directory, commands.test)
+    async def run_tests(
+        self, directory: Path, commands: Commands, *, room: str, reads: Sequence[Path] = ()
+    ) -> CheckResult:
+        return await self._check("test", directory, commands.test, self._room(room, directory, reads))
 
-    async def _check(self, gate: Gate, directory: Path, named: tuple[str, ...]) -> CheckResult:
+    def _room(self, name: str, directory: Path, reads: Sequence[Path]) -> Room:
+        return self._sandbox.room(name, writes=[directory], reads=reads)
+
+    async def _check(self, gate: Gate, directory: Path, named: tuple[str, ...], room: Room) -> CheckResult:
         plan = await asyncio.to_thread(_plan, gate, directory, named)
         if isinstance(plan, CheckResult):
             return plan
         outputs: list[str] = []
         duration_s = 0.0
         for argv in plan:
-            result = await self._run(argv, directory)
+            result = await self._run(argv, directory, room)
             duration_s += result.duration_s
             if result.outcome is not CheckOutcome.PASSED:
                 return result.model_copy(update={"duration_s": duration_s})
@@ -86,19 +83,23 @@ class ChecksClient(Checks):
             duration_s=duration_s,
         )
 
-    async def _run(self, argv: Argv, directory: Path) -> CheckResult:
+    async def _run(self, argv: Argv, directory: Path, room: Room) -> CheckResult:
         command = shlex.join(argv)
+        environment = {**self._sandbox.environment(room), **_QUIET}
         try:
             done = await run(
                 (_program(argv[0], directory), *argv[1:]),
                 cwd=directory,
-                env=self._environment,
+                env=self._sandbox.entrance(room, env=environment),
                 limit_s=self._limit_s,
                 keep_bytes=_KEEP_BYTES,
                 merge=True,
+                launcher=self._sandbox.launcher,
             )
         except OSError as error:
             return CheckResult(outcome=CheckOutcome.UNAVAILABLE, command=command, output=_cannot_start(argv[0], error))
+        if done.code == CANNOT_ENTER and done.text.startswith("auto-code: "):
+            raise WorkFailed(f"The repository's commands cannot be run: {done.text.strip()}")
         return CheckResult(
             outcome=_outcome(done),
             command=command,
@@ -136,7 +137,7 @@ def _plan(gate: Gate, directory: Path, named: tuple[str, ...]) -> tuple[Argv, ..
 
 
 def _outcome(done: Completed) -> CheckOutcome:
-    if done.code == _NOT_FOUND:
+    if done.code in _CANNOT_START:
         return CheckOutcome.UNAVAILABLE
     return CheckOutcome.PASSED if done.ok else CheckOutcome.FAILED
 
@@ -154,11 +155,3 @@ def _cannot_start(program: str, error: OSError) -> str:
 
 def _relative(text: str, directory: Path) -> str:
     return text.replace(str(directory.resolve()), ".").replace(str(directory), ".")
-
-
-def _without_own_programs(path: str) -> str:
-    """The search path without this service's virtual environment, whose Python is not the repository's."""
-    if sys.prefix == sys.base_prefix:
-        return path
-    own = str(Path(sys.prefix) / "bin")
-    return os.pathsep.join(part for part in path.split(os.pathsep) if part != own)

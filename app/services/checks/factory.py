@@ -3,16 +3,17 @@
 from functools import lru_cache
 
 from app.config import Settings, get_settings
+from app.sandbox import Sandbox
 from app.services.checks.base import Checks
 from app.services.checks.client import ChecksClient
 
 
-def make_checks(settings: Settings) -> Checks:
-    """Checks as the settings want them."""
-    return ChecksClient(limit_s=settings.check_timeout_s)
+def make_checks(settings: Settings, *, sandbox: Sandbox) -> Checks:
+    """Checks as the settings want them, in the rooms of a sandbox."""
+    return ChecksClient(limit_s=settings.check_timeout_s, sandbox=sandbox)
 
 
 @lru_cache
-def get_checks() -> Checks:
+def get_checks(*, sandbox: Sandbox) -> Checks:
     """The checks of this process."""
-    return make_checks(get_settings())
+    return make_checks(get_settings(), sandbox=sandbox)

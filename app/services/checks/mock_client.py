@@ -32,7 +32,8 @@ def unavailable(reason: str) -> CheckResult:
 class MockChecks(Checks):
     """Gives the scripted results of each gate in their order, and the last one again and again.
 
-    `calls` holds what was asked: gate, directory, and the commands that the repository named for the gate.
+    `calls` holds what was asked: gate, directory, and the commands that the repository named for the gate; `rooms` for
+    each of them its room, and what could be read there besides.
     """
 
     def __init__(
@@ -43,19 +44,29 @@ class MockChecks(Checks):
         tests: Sequence[CheckResult] = (),
     ) -> None:
         self.calls: list[tuple[Gate, Path, tuple[str, ...]]] = []
+        self.rooms: list[tuple[str, tuple[Path, ...]]] = []
         self._scripts: dict[Gate, list[CheckResult]] = {
             "setup": list(setup) or [passed()],
             "lint": list(lint) or [passed()],
             "test": list(tests) or [passed()],
         }
 
-    async def run_setup(self, directory: Path, commands: Commands) -> CheckResult:
+    async def run_setup(
+        self, directory: Path, commands: Commands, *, room: str, reads: Sequence[Path] = ()
+    ) -> CheckResult:
+        self.rooms.append((room, tuple(reads)))
         return self._check("setup", directory, commands.setup)
 
-    async def run_lint(self, directory: Path, commands: Commands) -> CheckResult:
+    async def run_lint(
+        self, directory: Path, commands: Commands, *, room: str, reads: Sequence[Path] = ()
+    ) -> CheckResult:
+        self.rooms.append((room, tuple(reads)))
         return self._check("lint", directory, commands.lint)
 
-    async def run_tests(self, directory: Path, commands: Commands) -> CheckResult:
+    async def run_tests(
+        self, directory: Path, commands: Commands, *, room: str, reads: Sequence[Path] = ()
+    ) -> CheckResult:
+        self.rooms.append((room, tuple(reads)))
         return self._check("test", directory, commands.test)
 
     def _check(self, gate: Gate, directory: Path, named: tuple[str, ...]) -> CheckResult:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app.models import Answer, EventKind, Model, Question
-from app.results import Turn
+from app.results import Account, Turn
 
 Emit = Callable[[EventKind, Mapping[str, Any]], Awaitable[None]]
 """Where a turn tells what happens in it, as it happens."""
@@ -21,11 +21,19 @@ class SessionRef(Model):
     """A session: its id, a UUID chosen before it begins so that it is known after a crash, and where it works.
 
     It starts in `directory` and may use `others` likewise: the worktrees of a workspace with several repositories.
+    `reads` are the git directories behind them. What it asks of the model is charged to `account`.
     """
 
     id: str
     directory: Path
     others: tuple[Path, ...] = ()
+    reads: tuple[Path, ...] = ()
+    account: Account | None = None
+
+    @property
+    def worktrees(self) -> tuple[Path, ...]:
+        """Where it works, the first directory first."""
+        return (self.directory, *self.others)
 
 
 class Prompt(Model):
@@ -65,12 +73,16 @@ class ClaudeCode(ABC):
     """Runs turns in resumable sessions. Turns of one session come one after the other.
 
     Turns raise `SessionLost` when the CLI died more often than it was resumed, `TemporarilyFailed` when the model
-    could not be reached or stayed overloaded, and `WorkFailed` for what a person must mend (credential, CLI missing).
+    could not be reached or stayed overloaded, `Parked` when it takes no requests of anybody for a while, and
+    `WorkFailed` for what a person must mend (credential, CLI missing, money spent).
     """
 
     @abstractmethod
-    async def start(self) -> None:
-        """Get ready to work: make the first spare process. Called once, on the main thread's event loop."""
+    async def start(self, *, reads: tuple[Path, ...] = ()) -> None:
+        """Get ready to work: make the first spare process. Called once, on the main thread's event loop.
+
+        `reads` are the git directories that the next session will most likely read.
+        """
 
     @abstractmethod
     async def stop(self) -> None:
@@ -79,6 +91,12 @@ class ClaudeCode(ABC):
     @abstractmethod
     async def reserve(self) -> str:
         """An id for a new session, of a process that waits ready where there is one."""
+
+    @abstractmethod
+    async def ground(self, session_id: str) -> Path | None:
+        """An empty directory that should become the session's worktree, by a rename: its process, which waits ready,
+        can work there and nowhere else. None where it makes no difference.
+        """
 
     @abstractmethod
     async def remembers(self, session_id: str) -> bool:

@@ -6,19 +6,21 @@ import uuid
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from claude_agent_sdk import Message, ResultMessage, StreamEvent
 
-from app.errors import SessionLost, WorkFailed
+from app.errors import Parked, SessionLost, WorkFailed
 from app.models import EventKind, Tokens
-from app.results import Turn
+from app.results import Account, Turn
 from app.services.claude_code.base import ClaudeCode, Emit, Permission, Prompt, Reply, SessionRef
+from app.services.claude_code.doors import Surroundings
 from app.services.claude_code.drafts import Draft
 from app.services.claude_code.live import LiveSession, ModelSilent
 from app.services.claude_code.messages import Narrator, tokens_of
-from app.services.claude_code.options import AUTHOR, REVIEWER, CliSettings, Role
+from app.services.claude_code.options import AUTHOR, REVIEWER, Role
 from app.services.claude_code.processes import Processes
-from app.services.claude_code.results import raise_for_failure, raise_for_refusal, turn_of
+from app.services.claude_code.results import raise_for_failure, turn_of
 from app.services.claude_code.transcripts import Waiting
 from app.services.claude_code.turns import Known, Resolve, Say, next_step
 
@@ -42,13 +44,14 @@ class _Task:
 class ClaudeCodeClient(ClaudeCode):
     """Asks sessions. There are never more than `limit` processes, the spare among them."""
 
-    def __init__(self, *, cli: CliSettings, limit: int) -> None:
-        self._cli = cli
-        self._processes = Processes(cli=cli, limit=limit, spare_role=AUTHOR)
+    def __init__(self, *, surroundings: Surroundings, limit: int) -> None:
+        self._cli = surroundings.cli
+        self._processes = Processes(surroundings=surroundings, limit=limit, spare_role=AUTHOR)
         self._narrators: dict[str, Narrator] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def start(self) -> None:
+    async def start(self, *, reads: tuple[Path, ...] = ()) -> None:
+        self._processes.expected_reads = reads
         self._processes.refill()
 
     async def stop(self) -> None:
@@ -56,6 +59,9 @@ class ClaudeCodeClient(ClaudeCode):
 
     async def reserve(self) -> str:
         return self._processes.reserve()
+
+    async def ground(self, session_id: str) -> Path | None:
+        return await self._processes.ground(session_id)
 
     async def remembers(self, session_id: str) -> bool:
         return (await self._processes.history(session_id)).begun
@@ -96,7 +102,9 @@ class ClaudeCodeClient(ClaudeCode):
 
     async def check(self) -> str:
         self._cli.state.mkdir(parents=True, exist_ok=True)
-        session = SessionRef(id=str(uuid.uuid4()), directory=self._cli.state)
+        account = Account(ticket="auto-code check", run_id="")
+        session = SessionRef(id=str(uuid.uuid4()), directory=self._cli.state / "check", account=account)
+        session.directory.mkdir(exist_ok=True)
         prompt = Prompt(id=str(uuid.uuid4()), text="Answer with one word: ready")
         started = time.monotonic()
         turn = await self._single_turn(session, prompt, _nobody)
@@ -129,7 +137,7 @@ class ClaudeCodeClient(ClaudeCode):
                 reason = str(error) or f"The model said nothing for {self._cli.idle_s:.0f} s."
                 await task.emit(EventKind.TURN_RESUMED, {"reason": reason, "role": task.role.name})
                 continue
-            raise_for_failure(result, credential=self._credential_name)
+            raise_for_failure(result)
             if result.deferred_tool_use is not None:
                 await self._processes.drop(task.session.id)  # only a new process takes the answer
             return turn_of(result, session_id=task.session.id, tokens=spent, duration_s=time.monotonic() - started)
@@ -166,6 +174,22 @@ class ClaudeCodeClient(ClaudeCode):
     async def _hear(
         self, live: LiveSession, messages: AsyncIterator[Message], task: _Task, spent: Tokens
     ) -> tuple[ResultMessage, Tokens]:
+        """The turn's end. Raises what the model was refused for, where the turn failed for that."""
+        live.begin(task.session.account)
+        try:
+            result, spent = await self._listen(live, messages, task, spent)
+        finally:
+            refusal = live.end()
+        if result.is_error and refusal is not None:
+            if isinstance(refusal, Parked):
+                told = {"until": refusal.until.isoformat(), "reason": refusal.message}
+                await task.emit(EventKind.PARKED, told)
+            raise refusal
+        return result, spent
+
+    async def _listen(
+        self, live: LiveSession, messages: AsyncIterator[Message], task: _Task, spent: Tokens
+    ) -> tuple[ResultMessage, Tokens]:
         narrator, draft, ended = self._narrator(task), Draft(), False
         try:
             async for message in messages:
@@ -176,7 +200,6 @@ class ClaudeCodeClient(ClaudeCode):
                     self._processes.refill()  # now that this run waits for the model anyway
                     if (text := draft.grown(message)) is not None:
                         await task.emit(EventKind.WRITING, {"text": text, "role": task.role.name})
-                raise_for_refusal(message, credential=self._credential_name)
                 for kind, payload in narrator.events(message):
                     await task.emit(kind, payload)
         finally:
@@ -187,10 +210,6 @@ class ClaudeCodeClient(ClaudeCode):
 
     def _narrator(self, task: _Task) -> Narrator:
         return self._narrators.setdefault(task.session.id, Narrator(role=task.role.name))
-
-    @property
-    def _credential_name(self) -> str:
-        return self._cli.credential[0] if self._cli.credential else "ANTHROPIC_API_KEY"
 
     def _gave_up(self, error: Exception) -> str:
         if isinstance(error, ModelSilent):

@@ -6,10 +6,12 @@ import os
 import signal
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from typing import Any
 
 from claude_agent_sdk import (
     AssistantMessage,
+    ClaudeAgentOptions,
     ClaudeSDKClient,
     ClaudeSDKError,
     CLIConnectionError,
@@ -23,14 +25,18 @@ from claude_agent_sdk import (
 )
 
 from app.errors import SessionLost, WorkFailed
+from app.results import Account
+from app.sandbox import Room
 from app.services.claude_code.base import Permission, Reply, SessionRef
+from app.services.claude_code.doors import Door, Surroundings
 from app.services.claude_code.gate import Gate
-from app.services.claude_code.options import CliSettings, Opening, options_of, settings_of
+from app.services.claude_code.options import PASSED, TOKEN, Opening, environment_of, options_of, settings_of
 from app.services.claude_code.permissions import Places
 
 _CLOSE_LIMIT_S = 10.0
 _INTERRUPT_LIMIT_S = 10.0
 _STDERR_LINES = 20
+_NOBODY = Account(ticket="", run_id="")
 
 
 class ModelSilent(Exception):
@@ -40,16 +46,21 @@ class ModelSilent(Exception):
 class LiveSession:
     """Opens, asks, interrupts, closes. One question at a time; not to be used again once `lost`."""
 
-    def __init__(self, *, cli: CliSettings, opening: Opening, reply: Reply | None = None) -> None:
+    def __init__(self, *, surroundings: Surroundings, opening: Opening, reply: Reply | None = None) -> None:
         self.session = opening.session
-        self._cli = cli
+        self._around = surroundings
+        self._cli = surroundings.cli
+        self._opening_as = opening
         self._settings = settings_of(opening.session, opening.model)
         self._planning = opening.planning
         waiting = opening.history.waiting
         call = waiting.question.id if waiting is not None else None
         self._gate = Gate(places=self._places(), waiting=call, reply=reply)
         self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
-        self._client = ClaudeSDKClient(options_of(opening, cli, self._gate, on_stderr=self._stderr.append))
+        self._room = self._make_room(opening)
+        self._door: Door | None = None
+        self._account: Account | None = None
+        self._client = ClaudeSDKClient()
         self._pid: int | None = None
         self._opening: asyncio.Task[None] | None = None
         self.lost = False
@@ -65,12 +76,33 @@ class LiveSession:
         if self._opening is not None:
             await asyncio.shield(self._opening)
 
+    def can_work_at(self, session: SessionRef) -> bool:
+        """Whether its room lets it work where the session does."""
+        reaches = self._around.sandbox.covers
+        return set(session.reads) <= set(self._room.reads) and all(
+            reaches(self._room, each) for each in session.worktrees
+        )
+
     async def move_to(self, session: SessionRef) -> None:
         """Work where `session` does. Another directory only before the first prompt, as if it had begun there."""
         await self.ready()
         if session.directory != self.session.directory:
             await self._set_directory(str(session.directory))
         self.session = session
+
+    def begin(self, account: Account | None) -> None:
+        """A turn begins: what it asks of the model is charged to `account`. It may begin while the process opens."""
+        self._account = account or _NOBODY
+        if self._door is not None:
+            self._door.begin(self._account)
+
+    def end(self) -> WorkFailed | None:
+        """The turn has ended, and nothing is asked of the model any more. Why the model was not asked, where so."""
+        self._account = None
+        if self._door is None:
+            return None
+        self._door.end()
+        return self._door.refusal()
 
     async def prepare(self, permission: Permission, model: str) -> None:
         """Be ready for a turn that may do this, with that model. Neither changes what its requests begin with."""
@@ -143,11 +175,18 @@ class LiveSession:
             if self._pid is not None:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(self._pid, signal.SIGTERM)
+        finally:
+            if self._door is not None:
+                await self._door.close()
 
     async def _open(self) -> None:
-        self._cli.config_directory(self.session.id).joinpath("tmp").mkdir(parents=True, exist_ok=True)
+        self._cli.config_directory(self.session.id).mkdir(parents=True, exist_ok=True)
         if not os.access(self._cli.cli, os.X_OK):
             raise WorkFailed(f"There is no Claude Code at {self._cli.cli}. Install auto-code's dependencies again.")
+        self._door = await self._around.gateway.open(self.session.id)
+        if self._account is not None:
+            self._door.begin(self._account)
+        self._client = ClaudeSDKClient(self._options(self._door))
         try:
             await self._client.connect()
             self._pid = ((await self._client.get_server_info()) or {}).get("pid")
@@ -158,6 +197,23 @@ class LiveSession:
         except (CLIConnectionError, ClaudeSDKError) as error:
             self.lost = True
             raise SessionLost(f"Claude Code ended while it started: {self._last_words(error)}") from error
+
+    def _make_room(self, opening: Opening) -> Room:
+        """The room, but for the port of its door."""
+        session, own = opening.session, self._cli.config_directory(opening.session.id)
+        writes, reads = (session.worktrees, ()) if opening.role.writes else ((), session.worktrees)
+        return self._around.sandbox.room(
+            session.id, writes=(own, *writes), reads=(self._cli.cli, *session.reads, *reads)
+        )
+
+    def _options(self, door: Door) -> ClaudeAgentOptions:
+        sandbox, opening = self._around.sandbox, self._opening_as
+        self._room = replace(self._room, ports=(door.port,))
+        own = {**environment_of(self._cli, opening.session.id), "ANTHROPIC_BASE_URL": door.url, TOKEN: door.token}
+        entrance = sandbox.entrance(
+            self._room, env={**sandbox.environment(self._room), **own}, program=(self._cli.cli,), passes=PASSED
+        )
+        return options_of(opening, self._gate, launcher=sandbox.launcher, env=entrance, on_stderr=self._stderr.append)
 
     async def _set_directory(self, path: str) -> None:
         # Trust in the directory says nothing here, because no settings are read from it.
@@ -182,7 +238,7 @@ class LiveSession:
 
     def _places(self) -> Places:
         state = self._cli.config_directory(self.session.id)
-        return Places(worktrees=(self.session.directory, *self.session.others), state=state)
+        return Places(worktrees=self.session.worktrees, state=state)
 
     def _follow(self, message: Message, at_work: set[str]) -> None:
         """Keep which tools are at work, and the CLI's mode, which an approved plan changes."""

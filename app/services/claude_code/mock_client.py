@@ -49,7 +49,7 @@ class MockClaudeCode(ClaudeCode):
         self._sessions: dict[str, dict[str, Turn]] = {}
         self.open_sessions: set[str] = set()
 
-    async def start(self) -> None:
+    async def start(self, *, reads: tuple[Path, ...] = ()) -> None:
         pass
 
     async def stop(self) -> None:
@@ -57,6 +57,9 @@ class MockClaudeCode(ClaudeCode):
 
     async def reserve(self) -> str:
         return str(uuid.uuid4())
+
+    async def ground(self, session_id: str) -> Path | None:  # noqa: ARG002 - no process, no ground
+        return None
 
     async def remembers(self, session_id: str) -> bool:
         return session_id in self._sessions
@@ -121,7 +124,7 @@ class _Bench:
 
     def __init__(self, session: SessionRef, emit: Emit, permission: Permission, *, role: str) -> None:
         self.session = session
-        self._places = Places(worktrees=(session.directory, *session.others), state=session.directory / "no-state")
+        self._places = Places(worktrees=session.worktrees, state=session.directory / "no-state")
         self._emit = emit
         self._permission = permission
         self._role = role

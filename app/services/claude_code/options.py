@@ -1,7 +1,7 @@
 """How the CLI is started: its tools, limits and environment. Each value answers a default that would hurt."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,6 @@ from typing import Any
 import claude_agent_sdk
 from claude_agent_sdk import ClaudeAgentOptions
 
-from app import process
 from app.config import Settings
 from app.models import Model
 from app.prompts import system_prompts
@@ -19,7 +18,8 @@ from app.services.claude_code.permissions import ASK, PROPOSE
 from app.services.claude_code.transcripts import NOTHING, History
 
 BUNDLED_CLI = Path(claude_agent_sdk.__file__).parent / "_bundled" / "claude"
-_LAUNCHER = Path(__file__).with_name("launcher.sh")
+TOKEN = "ANTHROPIC_API_KEY"  # noqa: S105 - a name
+"""The variable that holds what the CLI takes for its credential."""
 
 _SETTINGS = {
     "cleanupPeriodDays": 3650,  # else a later run deletes the transcripts that conversations are resumed from
@@ -31,7 +31,8 @@ _LARGEST_MESSAGE = 64 << 20  # one big file write in a message ends the run at t
 class Role(Model):
     """A kind of session. Nothing in a role is of one run, so that every run's requests begin with the same bytes.
 
-    What is not in `tools` does not exist for the session; what is in it passes the gate at each call.
+    What is not in `tools` does not exist for the session; what is in it passes the gate at each call. A role that does
+    not `write` cannot change the worktrees, whatever passes.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Role(Model):
     tools: tuple[str, ...]
     refused: tuple[str, ...] = ()
     most_turns: int
+    writes: bool = True
 
 
 _LOOKING = ("Read", "Glob", "Grep")
@@ -53,7 +55,7 @@ AUTHOR = Role(
     refused=("Bash(git push:*)", "Bash(git commit:*)", "Bash(gh:*)"),
     most_turns=50,
 )
-REVIEWER = Role(name="reviewer", system_prompt=system_prompts.REVIEWER, tools=_LOOKING, most_turns=10)
+REVIEWER = Role(name="reviewer", system_prompt=system_prompts.REVIEWER, tools=_LOOKING, most_turns=10, writes=False)
 
 
 class CliSettings(Model):
@@ -65,26 +67,21 @@ class CliSettings(Model):
     model: str
     idle_s: float
     retries: int
-    credential: tuple[str, str] | None
-    base_url: str | None
 
     @classmethod
     def of(cls, settings: Settings) -> "CliSettings":
         """From the settings of the service."""
-        credential = settings.claude_credential
         return cls(
             cli=settings.claude_cli or BUNDLED_CLI,
             state=settings.workspace_dir / "claude",
             model=settings.claude_model,
             idle_s=settings.claude_idle_timeout_s,
             retries=settings.claude_max_retries,
-            credential=credential and (credential[0], credential[1].get_secret_value()),
-            base_url=settings.anthropic_base_url,
         )
 
     def config_directory(self, session_id: str) -> Path:
         """Where the CLI keeps the session."""
-        return self.state / session_id
+        return self.state / session_id / "config"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,14 +101,14 @@ class Opening:
 
 
 def options_of(
-    opening: Opening, cli: CliSettings, gate: Gate, *, on_stderr: Callable[[str], None]
+    opening: Opening, gate: Gate, *, launcher: Path, env: Mapping[str, str], on_stderr: Callable[[str], None]
 ) -> ClaudeAgentOptions:
-    """Options of a process that begins the session, or resumes it."""
+    """Options of a process that begins the session, or resumes it. `env` is what makes the launcher start the CLI."""
     session, role = opening.session, opening.role
     return ClaudeAgentOptions(
         cwd=session.directory,
         add_dirs=list(session.others),
-        cli_path=_LAUNCHER,
+        cli_path=launcher,
         model=opening.model,
         session_id=None if opening.history.begun else session.id,
         resume=session.id if opening.history.begun else None,
@@ -129,7 +126,7 @@ def options_of(
         max_buffer_size=_LARGEST_MESSAGE,
         include_partial_messages=True,
         stderr=on_stderr,
-        env=_environment(cli, session.id),
+        env=dict(env),
     )
 
 
@@ -139,11 +136,10 @@ def settings_of(session: SessionRef, model: str) -> dict[str, Any]:
     return {**_SETTINGS, "model": model, "permissions": {"additionalDirectories": others}}
 
 
-def _environment(cli: CliSettings, session_id: str) -> dict[str, str]:
-    home = cli.config_directory(session_id)
-    own = {
-        "CLAUDE_CONFIG_DIR": str(home),
-        "TMPDIR": str(home / "tmp"),
+def environment_of(cli: CliSettings, session_id: str) -> dict[str, str]:
+    """What the CLI is told by its environment."""
+    return {
+        "CLAUDE_CONFIG_DIR": str(cli.config_directory(session_id)),
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1",  # else a turn ends before what it started in the background
         "CLAUDE_CODE_MAX_RETRIES": str(cli.retries),
@@ -151,13 +147,14 @@ def _environment(cli: CliSettings, session_id: str) -> dict[str, str]:
         "CLAUDE_BYTE_STREAM_IDLE_TIMEOUT_MS": str(max(10_000, int(cli.idle_s * 500))),
         "API_TIMEOUT_MS": str(int(cli.idle_s * 900)),
         "DISABLE_AUTOUPDATER": "1",
-        "GIT_TERMINAL_PROMPT": "0",
     }
-    if cli.base_url is not None:
-        own["ANTHROPIC_BASE_URL"] = cli.base_url
-    if cli.credential is not None:
-        name, value = cli.credential
-        own[name] = value
-    kept = [*process.operator_environment(), *own, "PWD", "CLAUDE_CODE_ENTRYPOINT", "CLAUDE_AGENT_SDK_VERSION"]
-    kept += ["CLAUDE_CODE_SDK_READS_SESSION_STATE", "TRACEPARENT"]
-    return {**own, "AUTO_CODE_KEEP": " ".join(kept), "AUTO_CODE_CLI": str(cli.cli)}
+
+
+PASSED = (
+    "PWD",
+    "CLAUDE_CODE_ENTRYPOINT",
+    "CLAUDE_AGENT_SDK_VERSION",
+    "CLAUDE_CODE_SDK_READS_SESSION_STATE",
+    "TRACEPARENT",
+)
+"""Variables that the SDK gives the CLI as it starts it."""

@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import uuid
+from pathlib import Path
 
 from app.errors import WorkFailed
 from app.services.claude_code.base import Reply, SessionRef
+from app.services.claude_code.doors import Surroundings
 from app.services.claude_code.live import LiveSession
 from app.services.claude_code.options import CliSettings, Opening, Role
 from app.services.claude_code.transcripts import History, Transcript
@@ -14,13 +16,16 @@ from app.services.claude_code.transcripts import History, Transcript
 class Processes:
     """Opens, keeps and ends them. Who waits for a process gets one in order of asking."""
 
-    def __init__(self, *, cli: CliSettings, limit: int, spare_role: Role) -> None:
-        self._cli = cli
+    def __init__(self, *, surroundings: Surroundings, limit: int, spare_role: Role) -> None:
+        self._around = surroundings
+        self._cli = surroundings.cli
         self._spare_role = spare_role
         self._free = asyncio.Semaphore(limit)
         self._live: dict[str, LiveSession] = {}
         self._spare: LiveSession | None = None
         self._making_spare: asyncio.Task[None] | None = None
+        self.expected_reads: tuple[Path, ...] = ()
+        """The git directories that the spare may read: the last session's, which the next most likely needs, too."""
 
     async def stop(self) -> None:
         """End them all."""
@@ -35,6 +40,17 @@ class Processes:
         self._live[spare.session.id] = spare  # with the slot that it holds
         return spare.session.id
 
+    async def ground(self, session_id: str) -> Path | None:
+        """The directory that the session's process can work in, while that is no worktree yet."""
+        live, ground = self._live.get(session_id), _ground_of(self._cli, session_id)
+        if live is None or live.session.directory != ground:
+            return None
+        try:
+            await live.ready()  # once it is in its room, that follows the directory wherever it goes
+        except WorkFailed:
+            return None
+        return ground
+
     async def open(
         self, session: SessionRef, role: Role, *, model: str | None = None, reply: Reply | None = None
     ) -> LiveSession:
@@ -46,12 +62,14 @@ class Processes:
         if reply is None and live is not None and not live.lost and await _is_at(live, session):
             return live
         await self.drop(session.id)
+        if session.reads:
+            self.expected_reads = session.reads
         history = await self.history(session.id)
         opening = Opening(session=session, role=role, model=model or self._cli.model, history=history)
         if self._free.locked():
             await self._give_up_spare()
         await self._free.acquire()
-        opened = self._live[session.id] = LiveSession(cli=self._cli, opening=opening, reply=reply)
+        opened = self._live[session.id] = LiveSession(surroundings=self._around, opening=opening, reply=reply)
         opened.open_soon()
         return opened
 
@@ -81,11 +99,12 @@ class Processes:
     async def _make_spare(self) -> None:
         try:
             await self._free.acquire()
-            waiting = self._cli.state / "waiting"
-            waiting.mkdir(parents=True, exist_ok=True)
-            session = SessionRef(id=str(uuid.uuid4()), directory=waiting)
+            session_id = str(uuid.uuid4())
+            ground = _ground_of(self._cli, session_id)
+            ground.mkdir(parents=True)
+            session = SessionRef(id=session_id, directory=ground, reads=self.expected_reads)
             opening = Opening(session=session, role=self._spare_role, model=self._cli.model)
-            self._spare = LiveSession(cli=self._cli, opening=opening)
+            self._spare = LiveSession(surroundings=self._around, opening=opening)
             with contextlib.suppress(WorkFailed):  # who takes it meets the same, and says it
                 await self._spare.ready()
         finally:
@@ -101,11 +120,20 @@ class Processes:
 
 
 async def _is_at(live: LiveSession, session: SessionRef) -> bool:
-    """Whether the process works where the session does; a spare moves there."""
+    """Whether the process works where the session does; a spare moves there if its room reaches so far."""
     if live.session == session:
         return True
+    if not live.can_work_at(session):
+        return False
     try:
         await live.move_to(session)
     except WorkFailed:
         return False
     return True
+
+
+def _ground_of(cli: CliSettings, session_id: str) -> Path:
+    """Where a spare waits. It becomes a worktree by a rename, because what keeps processes in knows directories, not
+    their names.
+    """
+    return cli.state / session_id / "ground"

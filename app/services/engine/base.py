@@ -4,13 +4,15 @@ The room knows queues, steps and recovery. It knows nothing of what the steps do
 """
 
 import asyncio
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
-from app.errors import TemporarilyFailed, WorkFailed
+from app.errors import Overloaded, Parked, TemporarilyFailed, WorkFailed
 from app.models import Model
 
 T = TypeVar("T")
@@ -36,12 +38,14 @@ class Steps(ABC):
     A step whose process died while it ran is run again, so its function must bear that.
     """
 
-    def __init__(self, *, retry_after_s: Sequence[float] = (1.0, 5.0, 20.0)) -> None:
+    def __init__(self, *, retry_after_s: Sequence[float] = (1.0, 5.0, 20.0), patience_s: float = 900.0) -> None:
         self._retry_after_s = tuple(retry_after_s)
+        self._patience_s = patience_s
 
     async def run(self, name: str, function: Callable[[], Awaitable[T]], result: type[T] | Any) -> T:
         """Run `function` as the step `name` and return its result; `result` is its type, any that pydantic knows.
 
+        `Parked` is waited out, however long that takes; `Overloaded` for as long as the patience lasts.
         `TemporarilyFailed` is tried again after each of the waits; then it, like any other `WorkFailed`, is recorded as
         the step's end and raised as `WorkFailed`, now and on every replay.
         """
@@ -60,12 +64,22 @@ class Steps(ABC):
         return adapter.validate_python(said.value)
 
     async def _persevere(self, function: Callable[[], Awaitable[T]]) -> T:
-        for wait_s in self._retry_after_s:
+        waits = iter(self._retry_after_s)
+        overloaded_at: float | None = None
+        while True:
             try:
                 return await function()
+            except Parked as parked:
+                if isinstance(parked, Overloaded):
+                    overloaded_at = overloaded_at or time.monotonic()
+                    if time.monotonic() - overloaded_at >= self._patience_s:
+                        raise
+                await asyncio.sleep((parked.until - datetime.now(UTC)).total_seconds())
             except TemporarilyFailed:
+                wait_s = next(waits, None)
+                if wait_s is None:
+                    raise
                 await asyncio.sleep(wait_s)
-        return await function()
 
     @abstractmethod
     async def _execute(self, name: str, body: Callable[[], Coroutine[Any, Any, Said]]) -> Said:

@@ -48,11 +48,13 @@ class DbosEngine(Engine):
         database: Database,
         concurrency: int,
         retry_after_s: Sequence[float] = (1.0, 5.0, 20.0),
+        patience_s: float = 900.0,
         lock_wait_s: float = LOCK_WAIT_S,
     ) -> None:
         self._database = database
         self._concurrency = concurrency
         self._retry_after_s = retry_after_s
+        self._patience_s = patience_s
         self._ownership = Ownership.of(database, wait_s=lock_wait_s)
         self._client = DBOSClient(
             system_database_url=database.url,
@@ -75,7 +77,7 @@ class DbosEngine(Engine):
 
         @DBOS.workflow(name=_WORKFLOW, max_recovery_attempts=_MOST_RECOVERIES)
         async def run(run_id: str) -> None:
-            await workflow(run_id, DurableSteps(retry_after_s=self._retry_after_s))
+            await workflow(run_id, DurableSteps(retry_after_s=self._retry_after_s, patience_s=self._patience_s))
 
         DBOS.launch()
         await DBOS.register_queue_async(

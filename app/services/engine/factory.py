@@ -15,6 +15,7 @@ def make_engine(settings: Settings, database: Database, *, lock_wait_s: float = 
         concurrency=settings.max_concurrent_runs,
         lock_wait_s=lock_wait_s,
         retry_after_s=settings.retry_after_s,
+        patience_s=settings.claude_patience_s,
     )
 
 

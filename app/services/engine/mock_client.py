@@ -26,7 +26,7 @@ class RecordedSteps(Steps):
     """Steps that are recorded as JSON by their place in the run, so that what a database would refuse fails here."""
 
     def __init__(self, *, run_id: str, journal: Journal) -> None:
-        super().__init__(retry_after_s=(0.0, 0.0, 0.0))
+        super().__init__(retry_after_s=(0.0, 0.0, 0.0), patience_s=0.1)
         self._run_id = run_id
         self._journal = journal
         self._begun = 0

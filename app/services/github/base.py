@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from app.models import PullRequest
-from app.results import Changes, Workspace
+from app.results import Changes, Inspection, Workspace
 
 
 class GitHub(ABC):
@@ -22,6 +22,11 @@ class GitHub(ABC):
     @abstractmethod
     async def start(self) -> None:
         """Mend what a killed process left (locks, half-made worktrees). No network. Called once, first of all."""
+
+    @property
+    @abstractmethod
+    def common(self) -> Path | None:
+        """The git directory that its worktrees read; None before `start`, and where there is no git."""
 
     @abstractmethod
     async def branches(self) -> tuple[str, ...]:
@@ -39,7 +44,12 @@ class GitHub(ABC):
 
     @abstractmethod
     async def prepare(
-        self, branch: str, *, base: str | None = None, occupied: Callable[[Path], Awaitable[None]] | None = None
+        self,
+        branch: str,
+        *,
+        base: str | None = None,
+        occupied: Callable[[Path], Awaitable[None]] | None = None,
+        ground: Path | None = None,
     ) -> Workspace:
         """A worktree on `branch`, up to date with the forge. A second call gives the same worktree with its work kept.
 
@@ -54,6 +64,10 @@ class GitHub(ABC):
 
         `occupied` is called with the directory as soon as it exists and git knows it, before files are checked out,
         and is awaited together with the check-out.
+
+        `ground` is an empty directory on the same volume, made beforehand by somebody who needs to know it. A worktree
+        that is made anew is made of it: moved to its usual place, it is still the same directory. A ground that was
+        not used, because the worktree is there already, is removed; after an error it may still be there.
         """
 
     @abstractmethod
@@ -80,17 +94,28 @@ class GitHub(ABC):
         """
 
     @abstractmethod
-    async def push(self, workspace: Workspace, commit: str) -> None:
-        """Publish `commit` as the branch. Doing it twice is the same as once.
+    async def inspect(self, workspace: Workspace, commit: str | None = None) -> Inspection:
+        """What code finds in the change that `commit` would publish; None is the worktree's files as they are.
 
-        Raises BranchMoved when the branch at the forge is neither the workspace's parent nor `commit`.
+        What people pushed to the branch themselves is not refused.
         """
 
     @abstractmethod
-    async def open_pull_request(self, workspace: Workspace, *, title: str, body: str, draft: bool) -> PullRequest:
+    async def push(self, workspace: Workspace, commit: str) -> None:
+        """Publish `commit` as the branch. Doing it twice is the same as once.
+
+        Raises BranchMoved when the branch at the forge is neither the workspace's parent nor `commit`, and WorkFailed
+        when `inspect` refuses it, or when the branch is the one that pull requests go to.
+        """
+
+    @abstractmethod
+    async def open_pull_request(
+        self, workspace: Workspace, *, title: str, body: str, draft: bool, hold: bool = False
+    ) -> PullRequest:
         """The open pull request of the branch: found and updated, or opened. Never a second one, never a closed one.
 
-        An existing pull request keeps its draft state, and its base unless the workspace got another one since.
+        An existing pull request keeps its base unless the workspace got another one since, and its draft state unless
+        `hold`, which turns it into a draft where the forge can.
         """
 
     @abstractmethod

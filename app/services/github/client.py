@@ -12,13 +12,15 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from app.domain.inspections import refusal_sentence
 from app.errors import BranchMoved, WorkFailed
 from app.models import PullRequest
-from app.results import Changes, Workspace
+from app.results import Changes, Inspection, Workspace
 from app.services.github.base import GitHub
 from app.services.github.conflicts import check_resolved
 from app.services.github.forge import Forge, Proposal, open_or_find
 from app.services.github.git import environment, run_git
+from app.services.github.inspection import Inspector
 from app.services.github.locks import FileLock, SingleFlight
 from app.services.github.origin import Heads, Origin
 from app.services.github.patches import shortened
@@ -45,6 +47,7 @@ class GitHubClient(GitHub):
         root: Path,
         base_branch: str,
         forge: Forge,
+        inspector: Inspector,
         operator: Mapping[str, str],
         repo_url: str | None = None,
         repo_dir: Path = Path(),
@@ -57,6 +60,7 @@ class GitHubClient(GitHub):
         self._base = base_branch
         self._pattern = pattern
         self._forge = forge
+        self._inspector = inspector
         self._operator = operator
         self._repo_url = repo_url
         self._repo_dir = repo_dir.absolute()
@@ -75,6 +79,11 @@ class GitHubClient(GitHub):
         """See GitHub."""
         await self._parts()
 
+    @property
+    def common(self) -> Path | None:
+        """See GitHub."""
+        return self._opened[0].git.clone_dir if self._opened else None
+
     async def branches(self) -> tuple[str, ...]:
         """See GitHub."""
         if self._listed and time.monotonic() - self._listed[0] < self._fresh_s:
@@ -86,7 +95,12 @@ class GitHubClient(GitHub):
         await self._fetching()
 
     async def prepare(
-        self, branch: str, *, base: str | None = None, occupied: Callable[[Path], Awaitable[None]] | None = None
+        self,
+        branch: str,
+        *,
+        base: str | None = None,
+        occupied: Callable[[Path], Awaitable[None]] | None = None,
+        ground: Path | None = None,
     ) -> Workspace:
         """See GitHub."""
         if not _BRANCH.fullmatch(branch) or not PurePosixPath(branch).match(self._pattern):
@@ -94,7 +108,7 @@ class GitHubClient(GitHub):
         base = base or self._base
         workshop, _ = await self._parts()
         async with workshop.alone(branch):
-            record = await workshop.set_up(branch, base, await self._heads(base))
+            record = await workshop.set_up(branch, base, await self._heads(base), ground=ground)
             directory = record.workspace.directory
             await _both(workshop.settle(record), occupied(directory) if occupied else None)
         return record.workspace
@@ -135,10 +149,23 @@ class GitHubClient(GitHub):
         async with workshop.alone(workspace.branch):
             workshop.acknowledge(workspace)
 
+    async def inspect(self, workspace: Workspace, commit: str | None = None) -> Inspection:
+        """See GitHub."""
+        workshop, _ = await self._parts()
+        if commit is None:
+            async with workshop.alone(workspace.branch):
+                tree = await workshop.snapshot(workspace)
+            return await workshop.outgoing.inspect_tree(workspace, tree)
+        return await workshop.outgoing.inspect_commit(workspace, commit)
+
     async def push(self, workspace: Workspace, commit: str) -> None:
         """See GitHub."""
         workshop, origin = await self._parts()
         expected = workspace.parent if workspace.on_remote else None
+        if workspace.branch in {workspace.base, self._base, await origin.default_branch()}:
+            raise WorkFailed(f"{workspace.branch} is a branch that pull requests go to, so nothing is pushed to it.")
+        if refused := refusal_sentence(await workshop.outgoing.inspect_commit(workspace, commit)):
+            raise WorkFailed(refused)
         async with workshop.alone(workspace.branch):
             try:
                 await origin.push(workspace.branch, commit, expected=expected)
@@ -149,13 +176,15 @@ class GitHubClient(GitHub):
         if self._fetched:
             self._fetched[1][workspace.branch] = commit
 
-    async def open_pull_request(self, workspace: Workspace, *, title: str, body: str, draft: bool) -> PullRequest:
+    async def open_pull_request(
+        self, workspace: Workspace, *, title: str, body: str, draft: bool, hold: bool = False
+    ) -> PullRequest:
         """See GitHub."""
         workshop, _ = await self._parts()
         proposal = Proposal(workspace.branch, workspace.base, title, body, draft)
         async with workshop.alone(workspace.branch):
             retarget = workshop.has_new_base(workspace)
-            made = await open_or_find(self._forge, workshop.git.remote, proposal, retarget=retarget)
+            made = await open_or_find(self._forge, workshop.git.remote, proposal, retarget=retarget, hold=hold)
             workshop.proposed(workspace)
         return made
 
@@ -201,7 +230,13 @@ class GitHubClient(GitHub):
                 token=self._token,
                 operator=self._operator,
             )
-            workshop = Workshop(git, self._places, clone_lock=self._clone_lock, checkouts=self._checkouts)
+            workshop = Workshop(
+                git,
+                self._places,
+                clone_lock=self._clone_lock,
+                checkouts=self._checkouts,
+                inspector=self._inspector,
+            )
             await asyncio.to_thread(sweep, git, self._places)
             workshop.worktrees.drop_vanished()
         self._opened = workshop, Origin(git, base=self._base, pattern=self._pattern)

@@ -4,15 +4,18 @@ import asyncio
 from functools import lru_cache, partial
 
 from app.config import Settings, get_settings
+from app.domain.protected import ProtectedPaths
 from app.process import operator_environment
 from app.services.github.base import Repositories
 from app.services.github.client import CHECKOUTS_AT_ONCE, GitHubClient
 from app.services.github.forge import Forge
 from app.services.github.gh_forge import GhForge
 from app.services.github.git import OPERATOR_VARIABLES
+from app.services.github.inspection import Inspector
 from app.services.github.mock_client import OfflineForge
 from app.services.github.places import Places
 from app.services.github.repositories import ConfiguredRepositories
+from app.services.github.secrets import Kingfisher
 
 
 def make_repositories(settings: Settings, *, forge: Forge | None = None) -> Repositories:
@@ -27,6 +30,11 @@ def make_repositories(settings: Settings, *, forge: Forge | None = None) -> Repo
     make = partial(
         GitHubClient,
         forge=forge,
+        inspector=Inspector(
+            scanner=Kingfisher(settings.secrets),
+            protected=ProtectedPaths(settings.protected_patterns),
+            blocks=settings.protected_paths == "block",
+        ),
         operator=operator,
         repo_dir=settings.repo_dir,
         token=token,

@@ -45,18 +45,25 @@ class Forge(ABC):
         """Replace title and body, and with `retarget` the base."""
 
     @abstractmethod
+    async def hold(self, remote: Remote, number: int) -> bool:
+        """Turn a pull request into a draft, and say whether that worked: some forges, or plans of them, have none."""
+
+    @abstractmethod
     async def check(self, remote: Remote) -> str:
         """Try the credential; half a sentence on what it allows. Raises WorkFailed with what to mend."""
 
 
-async def open_or_find(forge: Forge, remote: Remote, proposal: Proposal, *, retarget: bool = False) -> PullRequest:
+async def open_or_find(
+    forge: Forge, remote: Remote, proposal: Proposal, *, retarget: bool = False, hold: bool = False
+) -> PullRequest:
     """The one open pull request of the branch, saying what is proposed.
 
-    One that is there already keeps the base that people gave it, unless `retarget`.
+    One that is there already keeps the base that people gave it, unless `retarget`, and is a draft or none as they
+    left it, unless `hold`.
     """
     found = await forge.find(remote, proposal.branch)
     if found:
-        return await _updated(forge, remote, found, proposal, created=False, retarget=retarget)
+        return await _updated(forge, remote, found, proposal, created=False, retarget=retarget, hold=hold)
     try:
         return await forge.create(remote, proposal)
     except WorkFailed:
@@ -64,17 +71,19 @@ async def open_or_find(forge: Forge, remote: Remote, proposal: Proposal, *, reta
         found = await forge.find(remote, proposal.branch)
         if found is None:
             raise
-    return await _updated(forge, remote, found, proposal, created=True, retarget=retarget)
+    return await _updated(forge, remote, found, proposal, created=True, retarget=retarget, hold=hold)
 
 
 async def _updated(
-    forge: Forge, remote: Remote, found: Found, proposal: Proposal, *, created: bool, retarget: bool
+    forge: Forge, remote: Remote, found: Found, proposal: Proposal, *, created: bool, retarget: bool, hold: bool
 ) -> PullRequest:
     same_text = found.title == proposal.title and _plain(found.body) == _plain(proposal.body)
     moves = retarget and found.base != proposal.base
     if moves or not same_text:
         await forge.update(remote, found.pull_request.number, proposal, retarget=moves)
-    return found.pull_request.model_copy(update={"created": created})
+    request = found.pull_request
+    draft = request.draft or (hold and await forge.hold(remote, request.number))
+    return request.model_copy(update={"created": created, "draft": draft})
 
 
 def _plain(body: str) -> str:

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from app.errors import WorkFailed
+from app.errors import TemporarilyFailed, WorkFailed
+from app.logger import get_logger
 from app.models import PullRequest
 from app.process import Completed, run
 from app.services.github.failures import gh_failed
 from app.services.github.forge import Forge, Found, Proposal
 from app.services.github.remote import Remote
+
+_log = get_logger(__name__)
 
 _GOOD_GH = (2, 82, 1)  # before it some of gh's commands ask GitHub for what it no longer has
 _LIMIT_S = 60.0
@@ -75,6 +78,17 @@ class GhForge(Forge):
         address = f"repos/{remote.slug}/pulls/{number}"
         await self._api(remote, f"update pull request {number}", address, method="PATCH", fields=fields)
 
+    async def hold(self, remote: Remote, number: int) -> bool:
+        """See Forge."""
+        done = await self._run(remote, "pr", "ready", str(number), "--undo", *self._repository(remote))
+        if done.ok:
+            return True
+        error = self._failed(f"turn pull request {number} into a draft", done)
+        if isinstance(error, TemporarilyFailed):
+            raise error
+        _log.warning("pull request stays ready", repository=remote.slug, number=number, error=error.message)
+        return False
+
     async def check(self, remote: Remote) -> str:
         """See Forge."""
         version = await self._run(remote, "--version")
@@ -84,9 +98,12 @@ class GhForge(Forge):
         return f"gh {_version(version.text)}, may push to {remote.slug}"
 
     async def _create(self, remote: Remote, proposal: Proposal, *, draft: bool) -> Completed:
-        flags = ["--repo", f"{self._host(remote)}/{remote.slug}", "--head", proposal.branch, "--base", proposal.base]
+        flags = [*self._repository(remote), "--head", proposal.branch, "--base", proposal.base]
         flags += ["--title", _title(proposal), "--body-file", "-", *(["--draft"] if draft else [])]
         return await self._run(remote, "pr", "create", *flags, stdin=_body(proposal).encode())
+
+    def _repository(self, remote: Remote) -> tuple[str, str]:
+        return "--repo", f"{self._host(remote)}/{remote.slug}"
 
     async def _api(
         self, remote: Remote, doing: str, address: str, *, method: str = "GET", fields: Mapping[str, str] | None = None

@@ -6,15 +6,30 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from app.config import PROTECTED
+from app.domain.inspections import refusal_sentence
+from app.domain.protected import ALLOWED_AT, AllowedPaths, ProtectedPaths
 from app.errors import BranchMoved, ConfigurationError, NotFound, WorkFailed
 from app.models import PullRequest
-from app.results import Changes, Workspace
+from app.results import Changes, Inspection, Workspace
 from app.services.github.base import GitHub, Repositories
 from app.services.github.conflicts import check_resolved
 from app.services.github.forge import Forge, Found, Proposal, open_or_find
-from app.services.github.mock_files import Files, counted_in, files_in, merged, patch_of, write_files
+from app.services.github.inspection import Inspector
+from app.services.github.mock_files import (
+    Files,
+    Texts,
+    counted_in,
+    differences,
+    files_in,
+    merged,
+    patch_of,
+    write_files,
+)
 from app.services.github.patches import shortened
 from app.services.github.remote import Remote
+from app.services.github.secrets import Kingfisher
+from app.services.github.worktrees import remove_empty, settle_on
 
 _HOST = "offline.invalid"
 
@@ -50,6 +65,12 @@ class OfflineForge(Forge):
         base = proposal.base if retarget else self.proposals[place].base
         self.proposals[place] = replace(proposal, base=base)
 
+    async def hold(self, remote: Remote, number: int) -> bool:
+        """See Forge."""
+        place = self._place(remote.slug, number)
+        self.pull_requests[place] = self.pull_requests[place].model_copy(update={"draft": True})
+        return True
+
     async def check(self, remote: Remote) -> str:
         """See Forge."""
         return f"pull requests of {remote.slug} stay offline"
@@ -83,11 +104,13 @@ class MockGitHub(GitHub):
         name: str = "offline/demo",
         base: str = "main",
         forge: OfflineForge | None = None,
+        inspector: Inspector | None = None,
     ) -> None:
         self.name = name
         self.base = base
         self._root = root
         self._forge = forge or OfflineForge()
+        self._inspector = inspector or Inspector(scanner=Kingfisher(), protected=ProtectedPaths(PROTECTED))
         self._remote = Remote(url=f"https://{_HOST}/{name}.git", host=_HOST, slug=name)
         self._commits: dict[str, _Commit] = {}
         self._workspaces: dict[str, Workspace] = {}
@@ -122,13 +145,23 @@ class MockGitHub(GitHub):
     async def refresh(self) -> None:
         """See GitHub."""
 
+    @property
+    def common(self) -> Path | None:
+        """See GitHub."""
+        return None
+
     async def branches(self) -> tuple[str, ...]:
         """See GitHub."""
         theirs = (name for name in self.heads if not name.startswith("ticket/"))
         return tuple(sorted(theirs, key=lambda name: (name != self.base, name)))
 
     async def prepare(
-        self, branch: str, *, base: str | None = None, occupied: Callable[[Path], Awaitable[None]] | None = None
+        self,
+        branch: str,
+        *,
+        base: str | None = None,
+        occupied: Callable[[Path], Awaitable[None]] | None = None,
+        ground: Path | None = None,
     ) -> Workspace:
         """See GitHub."""
         directory = self._root / "worktrees" / branch
@@ -136,7 +169,11 @@ class MockGitHub(GitHub):
         known = self._workspaces.get(branch) if directory.is_dir() else None
         workspace, files = self._brought_together(known, fresh) if known else (fresh, self._files_of(fresh.parent))
         workspace = workspace.model_copy(update={"arrived": self._arrived(workspace)})
+        if ground and not directory.exists():
+            settle_on(ground, directory)
         directory.mkdir(parents=True, exist_ok=True)
+        if ground:
+            remove_empty(ground)
         if occupied:
             await occupied(directory)
         write_files(directory, files, instead_of=files_in(directory))
@@ -171,8 +208,23 @@ class MockGitHub(GitHub):
         await self.acknowledge(workspace)
         return None if files == self._files_of(workspace.parent) else self._new_commit(files, workspace.parent, None)
 
+    async def inspect(self, workspace: Workspace, commit: str | None = None) -> Inspection:
+        """See GitHub."""
+        files = self._files_of(commit) if commit else files_in(workspace.directory)
+        allowed = self._files_of(self.heads[workspace.base]).get(ALLOWED_AT)
+        return await self._inspector.inspect(
+            Texts(),
+            whole=differences(self._files_of(workspace.base_commit), files),
+            brought=[differences(self._files_of(workspace.parent), files)],
+            allowed=AllowedPaths(allowed),
+        )
+
     async def push(self, workspace: Workspace, commit: str) -> None:
         """See GitHub."""
+        if workspace.branch == workspace.base:
+            raise WorkFailed(f"{workspace.branch} is a branch that pull requests go to, so nothing is pushed to it.")
+        if refused := refusal_sentence(await self.inspect(workspace, commit)):
+            raise WorkFailed(refused)
         expected = workspace.parent if workspace.on_remote else None
         if self.heads.get(workspace.branch) not in {expected, commit}:
             raise BranchMoved(f"{workspace.branch} moved, so nothing was pushed; run the ticket again.")
@@ -180,13 +232,15 @@ class MockGitHub(GitHub):
         pushed = workspace.model_copy(update={"parent": commit, "on_remote": True, "conflicts": ()})
         self._workspaces[workspace.branch] = pushed
 
-    async def open_pull_request(self, workspace: Workspace, *, title: str, body: str, draft: bool) -> PullRequest:
+    async def open_pull_request(
+        self, workspace: Workspace, *, title: str, body: str, draft: bool, hold: bool = False
+    ) -> PullRequest:
         """See GitHub."""
         if workspace.branch not in self.heads:
             raise WorkFailed(f"{workspace.branch} is not at the forge; push it first.")
         proposal = Proposal(workspace.branch, workspace.base, title, body, draft)
         retarget = self._proposed.get(workspace.branch, workspace.base) != workspace.base
-        made = await open_or_find(self._forge, self._remote, proposal, retarget=retarget)
+        made = await open_or_find(self._forge, self._remote, proposal, retarget=retarget, hold=hold)
         self._proposed[workspace.branch] = workspace.base
         return made
 

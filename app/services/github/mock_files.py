@@ -2,10 +2,11 @@
 
 import difflib
 import fnmatch
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
 
 from app.models import FileChange
+from app.services.github.differences import Difference, Entry, Kind
 
 Files = Mapping[str, str]
 """Paths and texts of a commit."""
@@ -55,6 +56,24 @@ def patch_of(name: str, old: str | None, new: str | None) -> str:
     before, after = (f"a/{name}" if old is not None else "/dev/null"), (f"b/{name}" if new is not None else "/dev/null")
     lines = difflib.unified_diff((old or "").splitlines(), (new or "").splitlines(), before, after, lineterm="")
     return "".join(f"{line}\n" for line in (f"diff --git a/{name} b/{name}", *lines))
+
+
+def differences(old: Files, new: Files) -> list[Difference]:
+    """How two directories differ. The text of a file is its own blob."""
+    names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+    return [Difference(name, _entry(old.get(name)), _entry(new.get(name))) for name in names]
+
+
+class Texts:
+    """Gives back the texts of `differences`."""
+
+    async def contents(self, entries: Iterable[Entry]) -> AsyncIterator[Mapping[str, bytes]]:
+        """All at once."""
+        yield {entry.blob: entry.blob.encode() for entry in entries}
+
+
+def _entry(text: str | None) -> Entry | None:
+    return None if text is None else Entry(Kind.FILE, text, len(text.encode()))
 
 
 def counted_in(name: str, patch: str) -> FileChange:

@@ -1,6 +1,7 @@
 """The branches at the forge: listed, fetched, pushed, and what it means when one of these is refused."""
 
 import fnmatch
+import re
 from collections.abc import Mapping
 
 from app.errors import BranchMoved, WorkFailed
@@ -29,6 +30,7 @@ class Origin:
         self._base = base
         self._pattern = pattern
         self._shown: dict[str, str] = {}
+        self._default: str | None = None
 
     async def branches(self) -> tuple[str, ...]:
         """Branches that a pull request can go to, the base first; asked over the network."""
@@ -63,6 +65,14 @@ class Origin:
         commit = (await self._heads())[name]
         await self._show(name, commit)
         return commit
+
+    async def default_branch(self) -> str:
+        """The repository's own, asked over the network once; empty where it has none."""
+        if self._default is None:
+            asked = await self._git.network(f"reach {self._git.remote.name}", "ls-remote", "--symref", "forge", "HEAD")
+            found = re.search(r"^ref: refs/heads/(\S+)\tHEAD$", asked.text, re.MULTILINE)
+            self._default = found[1] if found else ""
+        return self._default
 
     async def push(self, branch: str, commit: str, *, expected: str | None) -> None:
         """Publish a commit, provided that the branch is at `expected` (None: is not there) or at the commit itself."""

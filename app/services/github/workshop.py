@@ -14,12 +14,14 @@ from app.results import Workspace
 from app.services.github.arrivals import Arrivals
 from app.services.github.content import Content, show_to_git, still_in_conflict
 from app.services.github.git import Desk, Git
+from app.services.github.inspection import Inspector
 from app.services.github.locks import FileLock
 from app.services.github.origin import Heads
+from app.services.github.outgoing import Outgoing
 from app.services.github.places import Places
 from app.services.github.records import Record, Records
 from app.services.github.saving import Saving
-from app.services.github.worktrees import Worktrees, remove_tree
+from app.services.github.worktrees import Worktrees, remove_empty, remove_tree, settle_on
 
 
 class Workshop:
@@ -28,9 +30,18 @@ class Workshop:
     `checkouts` limits how many check out files at once.
     """
 
-    def __init__(self, git: Git, places: Places, *, clone_lock: FileLock, checkouts: asyncio.Semaphore) -> None:
+    def __init__(
+        self,
+        git: Git,
+        places: Places,
+        *,
+        clone_lock: FileLock,
+        checkouts: asyncio.Semaphore,
+        inspector: Inspector,
+    ) -> None:
         self.git = git
         self.content = Content(git)
+        self.outgoing = Outgoing(git, self.content, inspector)
         self.worktrees = Worktrees(git, places.worktrees)
         self._records = Records(places.private / "workspaces")
         self._arrivals = Arrivals(git, self._records)
@@ -49,17 +60,22 @@ class Workshop:
         """The branch's worktree and its private index."""
         return self._records.desk(branch, self._places.worktrees / branch)
 
-    async def set_up(self, branch: str, base: str, heads: Heads) -> Record:
-        """A worktree that git knows, what is to be checked out in it, and what people pushed to its branch."""
+    async def set_up(self, branch: str, base: str, heads: Heads, *, ground: Path | None = None) -> Record:
+        """A worktree that git knows, what is to be checked out in it, and what people pushed to its branch.
+
+        A worktree that is made anew is made of the directory `ground`, which is gone afterwards in either case.
+        """
         known = self._records.load(branch)
         directory = self._places.worktrees / branch
         if known is None or not self._is_ours(known) or directory.is_symlink() or not directory.is_dir():
-            record = await self._begun(branch, base, heads)
+            record = await self._begun(branch, base, heads, ground)
         else:
             record = await self._gone_on_with(await self._found(known), base, heads)
         arrived = await self._arrivals.since(record.workspace, heads[base])
-        record = record.with_workspace(arrived=arrived)
+        record = record.with_workspace(arrived=arrived, common=self.git.clone_dir)
         self._records.save(record)
+        if ground:
+            remove_empty(ground)
         return record
 
     async def settle(self, record: Record) -> None:
@@ -115,7 +131,7 @@ class Workshop:
         """It is of this repository, and not of one that the settings named before."""
         return record.workspace.repository.lower() == self.git.remote.slug.lower()
 
-    async def _begun(self, branch: str, base: str, heads: Heads) -> Record:
+    async def _begun(self, branch: str, base: str, heads: Heads, ground: Path | None) -> Record:
         head = heads.get(branch)
         start = head or heads[base]
         directory = self._places.worktrees / branch
@@ -134,6 +150,8 @@ class Workshop:
                 tip = await self.worktrees.tip(branch)
                 await self._cleared(branch, tip=tip, fallback=heads[base])
             self.worktrees.clear(directory, branch)
+            if ground:
+                settle_on(ground, directory)
             admin = await self._added(directory, branch, start, reset=has_leftovers)
             record = Record(workspace=workspace, admin=admin, pending=start)
             self._records.save(record)

@@ -3,6 +3,7 @@
 Everything here is done while the clone's lock is held. A person's own worktrees are never touched.
 """
 
+import contextlib
 import os
 import shutil
 import stat
@@ -81,7 +82,7 @@ class Worktrees:
         return entry.directory.is_relative_to(self._root)
 
     async def add(self, directory: Path, branch: str, start: str, *, reset: bool = False) -> Path | None:
-        """Add a worktree without files and return its administrative directory.
+        """Add a worktree without files and return its administrative directory. The directory may exist, if empty.
 
         The branch is new; None when it is there already. With `reset` an old branch is moved to `start`.
         """
@@ -89,10 +90,15 @@ class Worktrees:
         flags = ("--quiet", "--no-track", "--no-checkout", "-B" if reset else "-b")
         done = await self._git.clone("worktree", "add", *flags, branch, "--", directory, start, check=False)
         if done.ok:
-            return Path(_text(directory / ".git").removeprefix("gitdir: "))
+            return self._admin_of(directory)
         if reset or (await self.tip(branch)) is None:
             raise self._git.failed(f"add the worktree {directory}", done)
         return None
+
+    def _admin_of(self, directory: Path) -> Path:
+        # Asked of the clone: what the directory itself says, a program that works in it may have written.
+        place = directory.resolve()
+        return next(entry.admin for entry in self.entries() if entry.directory == place)
 
     async def tip(self, branch: str) -> str | None:
         """The commit of the clone's own branch; None without one."""
@@ -104,6 +110,20 @@ class Worktrees:
         _write(admin / "gitdir", f"{directory}/.git\n")
         self.mend(directory, admin, branch)
         remove_tree(staging)
+
+
+def settle_on(ground: Path, directory: Path) -> None:
+    """Move an empty directory to where a worktree is to be. Nothing happens when it is none, or on another volume."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(OSError):
+        if not ground.is_symlink() and not any(ground.iterdir()):
+            ground.rename(directory)
+
+
+def remove_empty(directory: Path) -> None:
+    """Delete a directory that has nothing in it; anything else stays."""
+    with contextlib.suppress(OSError):
+        directory.rmdir()
 
 
 def remove_tree(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 from httpx import HTTPError
 from langfuse import Langfuse as Sdk
@@ -18,12 +19,24 @@ _FLUSH_LIMIT_S = 5.0
 
 
 class LangfuseClient(Langfuse):
-    """One trace a run, by an id that follows from the run: a run that goes on after a crash goes on in its trace."""
+    """One trace a run, by an id that follows from the run: a run that goes on after a crash goes on in its trace.
+
+    `redact` takes the secrets out of all text. The SDK's own `mask` would not do: it is that of the first client that a
+    process made for a key.
+    """
 
     def __init__(
-        self, *, public_key: str, secret_key: str, base_url: str, model: str, flush_limit_s: float = _FLUSH_LIMIT_S
+        self,
+        *,
+        public_key: str,
+        secret_key: str,
+        base_url: str,
+        model: str,
+        flush_limit_s: float = _FLUSH_LIMIT_S,
+        redact: Callable[[Any], Any] = lambda value: value,
     ) -> None:
         self._keys = {"public_key": public_key, "secret_key": secret_key, "base_url": base_url}
+        self._redact = redact
         self._address = base_url
         self._model = model
         self._flush_limit_s = flush_limit_s
@@ -44,13 +57,17 @@ class LangfuseClient(Langfuse):
             session_id=job.ticket.key, tags=[job.trigger], trace_name=f"{job.ticket.key} {job.mode}"
         ):
             generation = self._sdk.start_observation(
-                trace_context=self._trace(job), name=name, as_type="generation", model=self._model, input=prompt
+                trace_context=self._trace(job),
+                name=name,
+                as_type="generation",
+                model=self._model,
+                input=self._redact(prompt),
             )
 
         def end(turn: Turn) -> None:
             tokens = turn.tokens
             generation.update(
-                output=turn.text,
+                output=self._redact(turn.text),
                 usage_details={
                     "input": tokens.input,
                     "output": tokens.output,
@@ -71,7 +88,7 @@ class LangfuseClient(Langfuse):
                 trace_context=self._trace(job),
                 name="end",
                 as_type="span",
-                output=outcome.model_dump(mode="json", exclude_none=True),
+                output=self._redact(outcome.model_dump(mode="json", exclude_none=True)),
             )
             end.end()
         await self._in_time(self._sdk.flush)

@@ -3,6 +3,7 @@
 from functools import lru_cache
 
 from app.config import Settings, get_settings
+from app.domain.redaction import Redactor
 from app.services.langfuse.base import Langfuse
 from app.services.langfuse.mock_client import MockLangfuse
 
@@ -18,6 +19,7 @@ def make_langfuse(settings: Settings) -> Langfuse:
         secret_key=settings.langfuse_secret_key.get_secret_value(),
         base_url=settings.langfuse_base_url,
         model=settings.claude_model,
+        redact=Redactor(settings.secrets).redact,
     )
 
 

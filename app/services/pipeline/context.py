@@ -7,12 +7,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from app.domain.posting import Redact
+from app.domain.redaction import Redactor
 from app.errors import WorkFailed
 from app.models import EventKind, Job, StageName, StageStatus
 from app.results import Turn
+from app.sandbox import Sandbox
 from app.services.checks.base import Checks
 from app.services.claude_code.base import ClaudeCode, Permission, Prompt, Reply, SessionRef
 from app.services.engine.base import Steps
+from app.services.gateway.base import Gateway
 from app.services.github.base import Repositories
 from app.services.langfuse.base import Langfuse
 from app.services.store.base import Store
@@ -31,10 +35,14 @@ class Hands:
     """Everything outside that the pipeline touches."""
 
     store: Store
+    sandbox: Sandbox
+    gateway: Gateway
     claude_code: ClaudeCode
     repositories: Repositories
     checks: Checks
     langfuse: Langfuse
+    redact: Redact = Redactor({}).redact
+    """Takes secrets out of what is posted; alone, it knows the shapes of credentials."""
 
 
 @dataclass

@@ -2,8 +2,12 @@
 
 from functools import lru_cache
 
+from app.config import get_settings
+from app.domain.redaction import Redactor
+from app.sandbox import Sandbox
 from app.services.checks import get_checks
 from app.services.claude_code import get_claude_code
+from app.services.gateway import get_gateway
 from app.services.github import get_repositories
 from app.services.langfuse import get_langfuse
 from app.services.pipeline.base import Pipeline
@@ -15,12 +19,17 @@ from app.services.store import get_store
 @lru_cache
 def get_hands() -> Hands:
     """The hands of this process."""
+    store, sandbox = get_store(), Sandbox.of(get_settings())
+    gateway = get_gateway(ledger=store)
     return Hands(
-        store=get_store(),
-        claude_code=get_claude_code(),
+        store=store,
+        sandbox=sandbox,
+        gateway=gateway,
+        claude_code=get_claude_code(gateway=gateway, sandbox=sandbox),
         repositories=get_repositories(),
-        checks=get_checks(),
+        checks=get_checks(sandbox=sandbox),
         langfuse=get_langfuse(),
+        redact=Redactor(get_settings().secrets).redact,
     )
 
 

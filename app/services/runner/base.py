@@ -6,6 +6,8 @@ The room knows who may start, stop and retry. How the work is done is the pipeli
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
 
+from app.domain.eligibility import Sender
+from app.domain.model_limits import Standing
 from app.models import (
     Answer,
     Conversation,
@@ -30,10 +32,11 @@ from app.services.store.base import Update
 
 
 class Delivery(Model):
-    """How a ticket arrived: the sender's id of the delivery, if it gives one, and a digest of the body."""
+    """How a ticket arrived: the sender's id of the delivery, if it gives one, a digest of the body, and whose it is."""
 
     id: str | None = None
     digest: str | None = None
+    sender: Sender = Sender()
 
 
 class Runner(ABC):
@@ -65,7 +68,11 @@ class Runner(ABC):
         delivery: Delivery = Delivery(),  # noqa: B008 - frozen
         options: PipelineOptions | None = None,
     ) -> Receipt:
-        """Take the ticket: stored and queued when this returns `accepted`. Options are the settings' unless given."""
+        """Take the ticket: stored and queued when this returns `accepted`. Options are the settings' unless given.
+
+        From the tracker's webhook it is `ignored` with the reason when the sender may start no runs; raises WorkFailed
+        or TemporarilyFailed when the tracker must say so and does not.
+        """
 
     @abstractmethod
     async def find_tickets(self, words: str) -> tuple[TicketHit, ...]:
@@ -172,6 +179,11 @@ class Runner(ABC):
     @abstractmethod
     async def preferred_model(self, person: str) -> str:
         """That model, or the service's default."""
+
+    @property
+    @abstractmethod
+    def standing(self) -> Standing:
+        """Whether the model takes requests of anybody, and until when it does not."""
 
     @property
     @abstractmethod

@@ -5,8 +5,11 @@ import math
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
+from app.domain.eligibility import Starters
+from app.domain.model_limits import Standing
 from app.errors import WorkFailed
 from app.logger import get_logger
 from app.models import PipelineOptions, Receipt, RunStatus
@@ -33,9 +36,15 @@ class TicketRunner(Desk):
         tracker: Tracker,
         options: PipelineOptions,
         models: Mapping[str, str],
+        starters: Starters = Starters(),  # noqa: B008 - frozen
     ) -> None:
         super().__init__(
-            store=hands.store, tracker=tracker, repositories=hands.repositories, options=options, models=models
+            store=hands.store,
+            tracker=tracker,
+            repositories=hands.repositories,
+            options=options,
+            models=models,
+            starters=starters,
         )
         self._hands = hands
         self._engine = engine
@@ -56,7 +65,11 @@ class TicketRunner(Desk):
             await hands.repositories.start()
             await hands.langfuse.start()
             opened.push_async_callback(hands.langfuse.stop)
-            await hands.claude_code.start()
+            await hands.sandbox.start()
+            opened.push_async_callback(hands.sandbox.stop)
+            await hands.gateway.start()
+            opened.push_async_callback(hands.gateway.stop)
+            await hands.claude_code.start(reads=await self._read_next())
             opened.push_async_callback(hands.claude_code.stop)
             opened.push_async_callback(self._tracker.stop)
             await self._engine.start(self._workflow())
@@ -67,6 +80,16 @@ class TicketRunner(Desk):
 
     async def stop(self) -> None:
         await self._opened.aclose()
+
+    @property
+    def standing(self) -> Standing:
+        return self._hands.gateway.standing
+
+    async def _read_next(self) -> tuple[Path, ...]:
+        """The git directory that the next session will most likely read: the default repository's."""
+        names = self._repositories.names
+        common = self._repositories.of(names[0]).common if names else None
+        return (common,) if common is not None else ()
 
     def _workflow(self) -> Any:
         return run_workflow(

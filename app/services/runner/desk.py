@@ -1,5 +1,6 @@
 """What a runner answers from the store and the tracker alone, whoever does the work."""
 
+import contextlib
 import uuid
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -7,10 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.domain.conversing import check_answer, check_request, retried
-from app.domain.eligibility import delivery_names
+from app.domain.eligibility import Sender, Starters, delivery_names
 from app.domain.naming import is_ticket_key
 from app.domain.run_state import may_retry
 from app.errors import Conflict, InvalidInput, NotFound, WorkFailed
+from app.logger import get_logger
 from app.models import (
     Answer,
     Conversation,
@@ -33,9 +35,12 @@ from app.models import (
 )
 from app.results import TicketDetails, TicketHit, TicketProject
 from app.services.github.base import Repositories
+from app.services.runner.admission import Admission
 from app.services.runner.base import Delivery, Runner
 from app.services.store.base import Claim, Store, Update
 from app.services.tracker.base import Tracker, summary_line
+
+_log = get_logger(__name__)
 
 
 class Desk(Runner):
@@ -49,9 +54,11 @@ class Desk(Runner):
         repositories: Repositories,
         options: PipelineOptions,
         models: Mapping[str, str],
+        starters: Starters = Starters(),  # noqa: B008 - frozen
     ) -> None:
         self._store = store
         self._tracker = tracker
+        self._admission = Admission(tracker=tracker, starters=starters)
         self._repositories = repositories
         self._options = options
         self._models = dict(models)
@@ -67,9 +74,23 @@ class Desk(Runner):
         delivery: Delivery = Delivery(),  # noqa: B008 - frozen
         options: PipelineOptions | None = None,
     ) -> Receipt:
+        if trigger == Trigger.WEBHOOK and (refused := await self._refused(ticket.key, delivery.sender)) is not None:
+            return refused
         names = tuple(delivery_names(delivery_id=delivery.id, digest=delivery.digest, now=datetime.now(UTC)))
         claim = Claim(ticket=ticket, trigger=trigger, options=options or self._options, deliveries=names)
         return self._taken(await self._store.claim(claim, self._enqueue))
+
+    async def _refused(self, key: str, sender: Sender) -> Receipt | None:
+        """The answer to somebody who may not start runs, whose reason people read in the conversation too."""
+        if (reason := await self._admission.reason_to_refuse(sender, ticket=key)) is None:
+            return None
+        account = sender.actor.id if sender.actor is not None else None
+        _log.warning("sender refused", ticket=key, account=account, reason=reason)
+        with contextlib.suppress(NotFound):  # nothing was ever said about the ticket
+            newest = (await self._store.conversation(key)).run.id
+            told = f"A change of the ticket started nothing: {reason}."
+            await self._store.append(newest, EventKind.NOTICE, {"text": told}, once=f"refused {account}")
+        return Receipt(status="ignored", ticket=key, reason=reason)
 
     async def find_tickets(self, words: str) -> tuple[TicketHit, ...]:
         if self._tracker.configured:

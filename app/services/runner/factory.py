@@ -4,10 +4,14 @@ from functools import lru_cache
 
 from app.config import Settings, get_settings
 from app.database import Database
+from app.domain.eligibility import Starters
+from app.domain.redaction import Redactor
 from app.models import PipelineOptions
+from app.sandbox import Sandbox
 from app.services.checks import make_checks
 from app.services.claude_code import ClaudeCode, make_claude_code
 from app.services.engine import Engine, get_engine, make_engine
+from app.services.gateway import make_gateway
 from app.services.github import make_repositories
 from app.services.github.forge import Forge
 from app.services.langfuse import make_langfuse
@@ -32,12 +36,17 @@ def make_runner(
     `start` waits for another process that works on the same database.
     """
     database = Database.of(settings)
+    store, sandbox = make_store(database, secrets=settings.secrets), Sandbox.of(settings)
+    gateway = make_gateway(settings, ledger=store)
     hands = Hands(
-        store=make_store(database),
-        claude_code=claude_code or make_claude_code(settings),
+        store=store,
+        sandbox=sandbox,
+        gateway=gateway,
+        claude_code=claude_code or make_claude_code(settings, gateway=gateway, sandbox=sandbox),
         repositories=make_repositories(settings, forge=forge),
-        checks=make_checks(settings),
+        checks=make_checks(settings, sandbox=sandbox),
         langfuse=make_langfuse(settings),
+        redact=Redactor(settings.secrets).redact,
     )
     engine = make_engine(settings, database, lock_wait_s=lock_wait_s)
     return _together(settings, hands, engine, tracker or make_tracker(settings))
@@ -58,5 +67,11 @@ def _together(settings: Settings, hands: Hands, engine: Engine, tracker: Tracker
     )
     models = {settings.claude_model: settings.claude_model, **settings.claude_models}
     return TicketRunner(
-        hands=hands, engine=engine, pipeline=make_pipeline(hands), tracker=tracker, options=options, models=models
+        hands=hands,
+        engine=engine,
+        pipeline=make_pipeline(hands),
+        tracker=tracker,
+        options=options,
+        models=models,
+        starters=Starters.of(settings.trigger_allowed_users),
     )

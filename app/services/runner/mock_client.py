@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from app.domain.eligibility import Starters
+from app.domain.model_limits import OPEN, Standing
 from app.models import PipelineOptions
 from app.services.github.base import Repositories
 from app.services.runner.desk import Desk
@@ -21,6 +23,7 @@ class MockRunner(Desk):
         repositories: Repositories,
         options: PipelineOptions | None = None,
         models: Mapping[str, str] | None = None,
+        starters: Starters = Starters(),  # noqa: B008 - frozen
     ) -> None:
         super().__init__(
             store=store,
@@ -28,6 +31,7 @@ class MockRunner(Desk):
             repositories=repositories,
             options=options or PipelineOptions(),
             models=models or {"claude-sonnet-4-6": "Sonnet 4.6", "claude-opus-4-8": "Opus 4.8"},
+            starters=starters,
         )
         self.queued: list[str] = []
         self.cancelled: list[str] = []
@@ -37,6 +41,10 @@ class MockRunner(Desk):
 
     async def stop(self) -> None:
         await self._store.stop()
+
+    @property
+    def standing(self) -> Standing:
+        return OPEN
 
     def _enqueue(self, transaction: Any, work: str) -> None:  # noqa: ARG002
         self.queued.append(work)

@@ -6,9 +6,10 @@ The room knows the product's own tables. It refuses to decide: who may start and
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
+from app.domain.budget import Spending, Spent
 from app.models import (
     Answer,
     Conversation,
@@ -84,6 +85,9 @@ class Store(ABC):
     """The product's memory. Every method raises StoreUnavailable when the database does not answer.
 
     What runs write may wait for a database that is away; what people and trackers ask for does not.
+
+    No text is kept with a secret in it, or with what a database cannot take: NUL characters, halves of surrogate pairs.
+    Such places are marked in what is given back and read later.
     """
 
     @abstractmethod
@@ -166,7 +170,9 @@ class Store(ABC):
 
     @abstractmethod
     async def keep_changes(self, run_id: str, changes: RepositoryChanges) -> None:
-        """Keep the conversation's whole change in one repository, in place of the one that was known."""
+        """Keep the conversation's whole change in one repository, in place of the one that was known; tell it where it
+        is another one.
+        """
 
     @abstractmethod
     async def changes(self, ticket: str) -> tuple[RepositoryChanges, ...]:
@@ -233,12 +239,15 @@ class Store(ABC):
     ) -> int | None:
         """Append an event and return its number. With `once`, None when the run has an event of that name already.
 
-        The payload is JSON; NUL characters are replaced. Raises NotFound.
+        The payload is JSON. Raises NotFound.
         """
 
     @abstractmethod
     async def whisper(self, run_id: str, text: str) -> None:
-        """Let followers see the text that is being written. It is not kept: they see the newest, or none."""
+        """Let followers see the text that is being written. It is not kept: they see the newest, or none.
+
+        What may become a secret is seen once it has turned out to be none.
+        """
 
     @abstractmethod
     async def stage_started(self, run_id: str, stage: StageName, *, visit: int = 1) -> None:
@@ -310,3 +319,17 @@ class Store(ABC):
 
         Without a ticket only the news of `elsewhere`. Never ends by itself; says something at least once in 15 s.
         """
+
+    # What the model cost
+
+    @abstractmethod
+    async def spent(self, ticket: str, day: date) -> Spent:
+        """What a ticket has cost over all its runs, and a day (UTC) over all tickets."""
+
+    @abstractmethod
+    async def reserve(self, spending: Spending) -> None:
+        """Write a model request down with its estimate."""
+
+    @abstractmethod
+    async def settle(self, spending: Spending) -> None:
+        """Write down what the request really was, in place of what is known of it."""

@@ -10,7 +10,6 @@ from app.domain.run_state import ACTIVE
 from app.models import EventKind, PipelineOptions, Receipt, Request, RunStatus, Ticket, Trigger
 from app.services.store import rows
 from app.services.store.base import Claim, Enqueue
-from app.services.store.payloads import storable
 from app.services.store.tables import conversations, deliveries, runs
 
 
@@ -42,7 +41,7 @@ def begin(
 ) -> str:
     """A queued run of a ticket that has no active one; the return is its id."""
     run_id = str(uuid.uuid4())
-    asked = storable(request.model_dump(mode="json"))
+    asked = request.model_dump(mode="json")
     run: dict[str, Any] = {"id": run_id, "ticket": ticket, "status": RunStatus.QUEUED, "mode": request.mode}
     run |= {"trigger": trigger, "options": options.model_dump(), "request": asked, "created_at": rows.now()}
     empty: dict[str, Any] = {"stages": [], "pull_requests": [], "tokens": {}, "cost_usd": 0.0}
@@ -65,7 +64,7 @@ def keep_ticket(connection: sa.Connection, ticket: Ticket) -> bool:
     at = rows.now()
     held = sa.select(conversations).where(conversations.c.ticket == ticket.key).with_for_update(key_share=True)
     known = connection.execute(held).mappings().first()
-    values = storable({"summary": ticket.summary, "description": ticket.description, "url": ticket.url})
+    values = {"summary": ticket.summary, "description": ticket.description, "url": ticket.url}
     if known is None:
         row = {"ticket": ticket.key, "created_at": at, "updated_at": at, "last_seq": 0, **values}
         connection.execute(sa.insert(conversations).values(**row))

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, Operation
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from app.database import Database
+from app.domain.redaction import Redactor
 from app.errors import StoreUnavailable
 from app.services.store import migrations
 from app.services.store.sql import Body, SqlStore
@@ -27,8 +28,10 @@ class DatabaseStore(SqlStore):
     What a run does waits up to `patience_s` seconds for a database that is away.
     """
 
-    def __init__(self, *, database: Database, patience_s: float = _PATIENCE_S) -> None:
-        super().__init__()
+    def __init__(
+        self, *, database: Database, patience_s: float = _PATIENCE_S, redactor: Redactor | None = None
+    ) -> None:
+        super().__init__(redactor=redactor)
         self._database = database
         self._patience_s = patience_s
         self._stopped = False

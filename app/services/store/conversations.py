@@ -23,7 +23,6 @@ from app.models import (
     Ticket,
 )
 from app.services.store import messages, questions, rows
-from app.services.store.payloads import storable
 from app.services.store.tables import changes, conversations, runs
 
 _WILD = str.maketrans({"\\": "\\\\", "%": "\\%", "_": "\\_"})
@@ -45,7 +44,7 @@ def listed(connection: sa.Connection, wanted: ConversationFilter) -> tuple[Conve
         if value is not None:
             query = query.where(runs.c[column] == value)
     if wanted.by is not None:
-        query = query.where(runs.c.request["by"].as_string() == storable(wanted.by))
+        query = query.where(runs.c.request["by"].as_string() == wanted.by)
     return _assembled(connection, query)
 
 
@@ -95,12 +94,24 @@ def works(connection: sa.Connection, statuses: Sequence[RunStatus]) -> tuple[tup
     return tuple((row.id, work_id(row.id, row.leg)) for row in connection.execute(query))
 
 
-def keep_changes(connection: sa.Connection, ticket: str, change: RepositoryChanges) -> None:
-    """Keep the change of one repository in place of the one that was known."""
+def keep_changes(connection: sa.Connection, ticket: str, change: RepositoryChanges) -> bool:
+    """Keep the change of one repository in place of the one that was known; whether it is another one."""
     mine = sa.and_(changes.c.ticket == ticket, changes.c.repository == change.repository)
-    values = {"change": storable(change.model_dump(mode="json")), "at": rows.now()}
-    if connection.execute(sa.update(changes).where(mine).values(**values)).rowcount == 0:
+    known = connection.execute(sa.select(changes.c.change).where(mine)).scalar()
+    values = {"change": change.model_dump(mode="json"), "at": rows.now()}
+    if known == values["change"]:
+        return False
+    if known is None:
         connection.execute(sa.insert(changes).values(ticket=ticket, repository=change.repository, **values))
+    else:
+        connection.execute(sa.update(changes).where(mine).values(**values))
+    return True
+
+
+def size_of(change: RepositoryChanges) -> dict[str, object]:
+    """How large a change is, as an event tells it."""
+    added, removed = sum(file.added or 0 for file in change.files), sum(file.removed or 0 for file in change.files)
+    return {"repository": change.repository, "files": len(change.files), "added": added, "removed": removed}
 
 
 def changes_of(connection: sa.Connection, ticket: str) -> tuple[RepositoryChanges, ...]:
@@ -111,7 +122,7 @@ def changes_of(connection: sa.Connection, ticket: str) -> tuple[RepositoryChange
 
 def _holding(words: str) -> list[sa.ColumnElement[bool]]:
     """That key or summary hold each of the words."""
-    likes = [f"%{word.translate(_WILD)}%" for word in storable(words).split()]
+    likes = [f"%{word.translate(_WILD)}%" for word in words.split()]
     columns = conversations.c.ticket, conversations.c.summary
     return [sa.or_(*(column.ilike(like, escape="\\") for column in columns)) for like in likes]
 

@@ -9,7 +9,6 @@ from app.errors import Conflict, NotFound
 from app.models import Answer, Decision, EventKind, Message, PipelineOptions, Receipt, Request, Trigger
 from app.services.store import claims, moves, questions, rows
 from app.services.store.base import Claim, Enqueue
-from app.services.store.payloads import storable
 from app.services.store.tables import messages
 
 _QUEUED, _DELIVERED, _WITHDRAWN = "queued", "delivered", "withdrawn"
@@ -101,13 +100,13 @@ def _insert(
     last = sa.select(sa.func.max(messages.c.position)).where(messages.c.ticket == key)
     place = (connection.execute(last).scalar() or 0) + 1
     row = {"id": message_id, "ticket": key, "position": place, "status": status, "run_id": run_id, "at": rows.now()}
-    request, options = storable(claim.request.model_dump(mode="json")), claim.options.model_dump()
+    request, options = claim.request.model_dump(mode="json"), claim.options.model_dump()
     connection.execute(sa.insert(messages).values(**row, request=request, options=options))
 
 
 def _check_same(known: sa.RowMapping, claim: Claim) -> None:
     """A page that a browser brings back sends other words with the id of those that were sent from it before."""
-    if known["ticket"] != claim.ticket.key or known["request"]["text"] != storable(claim.request.text):
+    if known["ticket"] != claim.ticket.key or known["request"]["text"] != claim.request.text:
         raise Conflict("Something else was sent from this page before. Reload the page, and send this again.")
 
 

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import sqlalchemy as sa
 
+from app.domain.redaction import Redactor
 from app.errors import StoreUnavailable
 from app.services.store import tables
 from app.services.store.sql import Body, SqlStore
@@ -19,8 +20,8 @@ class MockStore(SqlStore):
     `away` makes it fail as a database that does not answer.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, redactor: Redactor | None = None) -> None:
+        super().__init__(redactor=redactor)
         self.away = False
         self._engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool, connect_args={"check_same_thread": False})
         weakref.finalize(self, self._engine.dispose)

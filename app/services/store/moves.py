@@ -9,7 +9,6 @@ from app.domain.run_state import has_ended, may_move
 from app.errors import Conflict
 from app.models import EventKind, Run, RunStatus, StageStatus
 from app.services.store import rows
-from app.services.store.payloads import storable
 from app.services.store.tables import runs
 
 
@@ -28,7 +27,7 @@ def move(
         return False
     if not may_move(run.status, to):
         raise Conflict(f"Run {run_id} is {run.status}; it cannot become {to}.")
-    values: dict[str, Any] = {"status": to, **storable({"outcome": outcome, "error": error}), **_times(run, to)}
+    values: dict[str, Any] = {"status": to, "outcome": outcome, "error": error, **_times(run, to)}
     if has_ended(to):
         rows.cut_stages_short(connection, run, StageStatus.FAILED if error else StageStatus.WARNED)
     connection.execute(sa.update(runs).where(runs.c.id == run_id).values(**values))

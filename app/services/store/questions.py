@@ -23,7 +23,6 @@ from app.models import (
 )
 from app.services.store import claims, moves, rows
 from app.services.store.base import Enqueue
-from app.services.store.payloads import storable
 from app.services.store.tables import questions, runs
 
 
@@ -34,7 +33,7 @@ def ask(connection: sa.Connection, run_id: str, question: Question) -> None:
         return
     if question.plan is not None:
         question = question.model_copy(update={"version": _next_version(connection, run.ticket)})
-    asked = storable(question.model_dump(mode="json"))
+    asked = question.model_dump(mode="json")
     row = {"ticket": run.ticket, "id": question.id, "run_id": run_id, "version": question.version}
     connection.execute(sa.insert(questions).values(**row, question=asked, asked_at=rows.now()))
     kind = EventKind.QUESTION_ASKED if question.plan is None else EventKind.PLAN_PROPOSED
@@ -47,7 +46,7 @@ def answer(connection: sa.Connection, ticket: str, question_id: str, said: Answe
     rows.lock_conversation(connection, ticket)
     decision = _still_open(connection, ticket, question_id)
     run = rows.read_run(connection, decision.run_id)
-    kept = storable(said.model_dump(mode="json"))
+    kept = said.model_dump(mode="json")
     values = {"answer": kept, "answered_at": rows.now()}
     connection.execute(sa.update(questions).where(_is(ticket, question_id)).values(**values))
     rows.append(connection, run.id, EventKind.ANSWERED, {"question": question_id, **kept})

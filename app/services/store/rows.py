@@ -20,7 +20,6 @@ from app.models import (
     Tokens,
 )
 from app.services.store import stages
-from app.services.store.payloads import storable
 from app.services.store.tables import conversations, events, runs
 
 _NEWS = frozenset({EventKind.RUN_STATUS, EventKind.MESSAGE_QUEUED})
@@ -142,7 +141,7 @@ def _insert(
     once: str | None = None,
 ) -> None:
     row = {"ticket": place["ticket"], "seq": place["last_seq"], "run_id": run_id, "kind": kind, "at": now()}
-    connection.execute(_INSERT_EVENT, {**row, "payload": storable(dict(payload)), "once": once})
+    connection.execute(_INSERT_EVENT, {**row, "payload": dict(payload), "once": once})
 
 
 def start_stage(connection: sa.Connection, run_id: str, name: StageName) -> None:

@@ -2,10 +2,13 @@
 
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from datetime import date
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from app.domain.budget import Spending, Spent
+from app.domain.redaction import Redactor
 from app.domain.run_state import ACTIVE, has_ended
 from app.models import (
     Answer,
@@ -28,9 +31,10 @@ from app.models import (
     Ticket,
 )
 from app.results import Turn
-from app.services.store import claims, conversations, events, messages, moves, questions, rows, tables, turns
+from app.services.store import claims, conversations, events, messages, moves, questions, rows, spendings, tables, turns
 from app.services.store.base import Claim, Enqueue, Store, Update
 from app.services.store.following import follow, watch
+from app.services.store.payloads import Intake
 from app.services.store.signals import Signals
 
 T = TypeVar("T")
@@ -43,9 +47,13 @@ class SqlStore(Store):
     """Everything but how a transaction is run: `_write` and `_read` do that.
 
     What a run does is `_patient`: it waits for a database that is away, so that a restart of it fails no run.
+
+    Whatever text comes in is made fit to keep first, what is looked for as well, so that no statement and no follower
+    sees a secret. `redactor` None knows the shapes of credentials only.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, redactor: Redactor | None = None) -> None:
+        self._intake = Intake(redactor or Redactor({}))
         self._signals = Signals()
         self._tickets: dict[str, str] = {}
 
@@ -53,28 +61,34 @@ class SqlStore(Store):
         await self._write(lambda connection: connection.execute(sa.text("SELECT 1")))
 
     async def claim(self, claim: Claim, enqueue: Enqueue) -> Receipt:
-        receipt = await self._write(lambda connection: claims.take(connection, claim, enqueue))
+        fit = self._intake.fit(claim)
+        receipt = await self._write(lambda connection: claims.take(connection, fit, enqueue))
         self._news_of(claim.ticket.key)
         return receipt
 
     async def send(self, claim: Claim, enqueue: Enqueue, *, message_id: str) -> Receipt:
-        receipt = await self._write(lambda connection: messages.send(connection, claim, enqueue, message_id))
+        fit = self._intake.fit(claim)
+        receipt = await self._write(lambda connection: messages.send(connection, fit, enqueue, message_id))
         self._news_of(claim.ticket.key)
         return receipt
 
     async def withdraw(self, message_id: str, *, by: str) -> None:
-        self._news_of(await self._write(lambda connection: messages.withdraw(connection, message_id, by)))
+        person = self._intake.fit(by)
+        self._news_of(await self._write(lambda connection: messages.withdraw(connection, message_id, person)))
 
     async def send_now(self, message_id: str, enqueue: Enqueue, *, by: str) -> str | None:
-        ticket, stopped = await self._write(lambda each: messages.send_now(each, message_id, enqueue, by))
+        person = self._intake.fit(by)
+        ticket, stopped = await self._write(lambda each: messages.send_now(each, message_id, enqueue, person))
         self._news_of(ticket)
         return stopped
 
     async def ask(self, run_id: str, question: Question) -> None:
-        await self._tell(run_id, lambda connection: questions.ask(connection, run_id, question), everywhere=True)
+        fit = self._intake.fit(question)
+        await self._tell(run_id, lambda connection: questions.ask(connection, run_id, fit), everywhere=True)
 
     async def answer(self, ticket: str, question_id: str, answer: Answer, enqueue: Enqueue) -> Receipt:
-        receipt = await self._write(lambda each: questions.answer(each, ticket, question_id, answer, enqueue))
+        fit = self._intake.fit(answer)
+        receipt = await self._write(lambda each: questions.answer(each, ticket, question_id, fit, enqueue))
         self._news_of(ticket)
         return receipt
 
@@ -82,28 +96,30 @@ class SqlStore(Store):
         return await self._read(lambda connection: questions.decisions(connection, ticket))
 
     async def keep_ticket(self, ticket: Ticket) -> None:
-        await self._write(lambda connection: claims.keep_ticket(connection, ticket))
+        fit = self._intake.fit(ticket)
+        await self._write(lambda connection: claims.keep_ticket(connection, fit))
         self._news_of(ticket.key)
 
     async def ticket(self, key: str) -> Ticket:
         return await self._read(lambda connection: conversations.ticket(connection, key))
 
     async def find_tickets(self, words: str, *, limit: int = 20) -> tuple[Ticket, ...]:
-        return await self._read(lambda connection: conversations.find_tickets(connection, words, limit))
+        fit = self._intake.fit(words)
+        return await self._read(lambda connection: conversations.find_tickets(connection, fit, limit))
 
     async def conversation(self, ticket: str) -> Conversation:
         return await self._read(lambda connection: conversations.read(connection, ticket))
 
     async def conversations(self, wanted: ConversationFilter) -> tuple[Conversation, ...]:
-        return await self._read(lambda connection: conversations.listed(connection, wanted))
+        fit = self._intake.fit(wanted)
+        return await self._read(lambda connection: conversations.listed(connection, fit))
 
     async def keep_changes(self, run_id: str, changes: RepositoryChanges) -> None:
+        fit = self._intake.fit(changes)
+
         def body(connection: sa.Connection) -> None:
-            conversations.keep_changes(connection, rows.lock_run(connection, run_id).ticket, changes)
-            added = sum(file.added or 0 for file in changes.files)
-            removed = sum(file.removed or 0 for file in changes.files)
-            told = {"repository": changes.repository, "files": len(changes.files), "added": added, "removed": removed}
-            rows.append(connection, run_id, EventKind.CHANGES_UPDATED, told)
+            if conversations.keep_changes(connection, rows.lock_run(connection, run_id).ticket, fit):
+                rows.append(connection, run_id, EventKind.CHANGES_UPDATED, conversations.size_of(fit))
 
         await self._tell(run_id, body)
 
@@ -111,15 +127,17 @@ class SqlStore(Store):
         return await self._read(lambda connection: conversations.changes_of(connection, ticket))
 
     async def prefer_model(self, person: str, model: str) -> None:
+        values = self._intake.fit({"name": person, "model": model})
+
         def body(connection: sa.Connection) -> None:
-            mine = sa.update(tables.people).where(tables.people.c.name == person).values(model=model)
+            mine = sa.update(tables.people).where(tables.people.c.name == values["name"]).values(**values)
             if connection.execute(mine).rowcount == 0:
-                connection.execute(sa.insert(tables.people).values(name=person, model=model))
+                connection.execute(sa.insert(tables.people).values(**values))
 
         await self._write(body)
 
     async def preferred_model(self, person: str) -> str | None:
-        query = sa.select(tables.people.c.model).where(tables.people.c.name == person)
+        query = sa.select(tables.people.c.model).where(tables.people.c.name == self._intake.fit(person))
         return await self._read(lambda connection: connection.execute(query).scalar())
 
     async def run(self, run_id: str) -> Run:
@@ -145,8 +163,10 @@ class SqlStore(Store):
         by: str | None = None,
         enqueue: Enqueue | None = None,
     ) -> bool:
+        said = self._intake.fit({"outcome": outcome, "error": error, "by": by})
+
         def body(connection: sa.Connection) -> bool:
-            moved = moves.move(connection, run_id, to, outcome=outcome, error=error, by=by)
+            moved = moves.move(connection, run_id, to, **said)
             if moved and enqueue is not None and has_ended(to):
                 messages.advance(connection, rows.lock_run(connection, run_id).ticket, enqueue)
             return moved
@@ -154,7 +174,8 @@ class SqlStore(Store):
         return await self._tell(run_id, body, everywhere=True)
 
     async def stop_run(self, run_id: str, *, outcome: str, by: str) -> str:
-        ticket, work = await self._write(lambda each: moves.stop(each, run_id, outcome=outcome, by=by))
+        said = self._intake.fit({"outcome": outcome, "by": by})
+        ticket, work = await self._write(lambda each: moves.stop(each, run_id, **said))
         self._news_of(ticket)
         return work
 
@@ -164,10 +185,11 @@ class SqlStore(Store):
     async def append(
         self, run_id: str, kind: EventKind, payload: Mapping[str, Any], *, once: str | None = None
     ) -> int | None:
-        return await self._tell(run_id, lambda connection: rows.append(connection, run_id, kind, payload, once))
+        fit = self._intake.fit(payload)
+        return await self._tell(run_id, lambda connection: rows.append(connection, run_id, kind, fit, once))
 
     async def whisper(self, run_id: str, text: str) -> None:
-        self._signals.write(await self._ticket_of(run_id), text)
+        self._signals.write(await self._ticket_of(run_id), self._intake.unfinished(text))
 
     async def stage_started(self, run_id: str, stage: StageName, *, visit: int = 1) -> None:
         def body(connection: sa.Connection) -> None:
@@ -187,16 +209,19 @@ class SqlStore(Store):
         rounds: int = 0,
         summary: str = "",
     ) -> None:
+        fit = self._intake.fit(summary)
+
         def body(connection: sa.Connection) -> None:
-            payload = {"stage": stage, "status": status, "rounds": rounds, "summary": summary}
+            payload = {"stage": stage, "status": status, "rounds": rounds, "summary": fit}
             once = f"{stage} ended {visit}"
             if rows.append(connection, run_id, EventKind.STAGE_ENDED, payload, once) is not None:
-                rows.end_stage(connection, run_id, stage, status, rounds, summary)
+                rows.end_stage(connection, run_id, stage, status, rounds, fit)
 
         await self._tell(run_id, body)
 
     async def record_turn(self, run_id: str, name: str, turn: Turn) -> Turn:
-        return await self._tell(run_id, lambda connection: turns.record(connection, run_id, name, turn))
+        fit = self._intake.fit(turn)
+        return await self._tell(run_id, lambda connection: turns.record(connection, run_id, name, fit))
 
     async def turn(self, run_id: str, name: str) -> Turn | None:
         return await self._patient(self._read, lambda connection: turns.read(connection, run_id, name))
@@ -205,9 +230,11 @@ class SqlStore(Store):
         return await self._patient(self._read, lambda connection: turns.last_words(connection, session_id))
 
     async def add_pull_request(self, run_id: str, pull_request: PullRequest) -> None:
+        fit = self._intake.fit(pull_request)
+
         def body(connection: sa.Connection) -> None:
-            if rows.add_pull_request(connection, run_id, pull_request):
-                rows.append(connection, run_id, EventKind.PULL_REQUEST, pull_request.model_dump(mode="json"))
+            if rows.add_pull_request(connection, run_id, fit):
+                rows.append(connection, run_id, EventKind.PULL_REQUEST, fit.model_dump(mode="json"))
 
         await self._tell(run_id, body, everywhere=True)
 
@@ -230,6 +257,17 @@ class SqlStore(Store):
 
     def watch(self, ticket: str | None, *, after: int = 0) -> AsyncIterator[Update]:
         return watch(self, self._signals, ticket, after=after)
+
+    async def spent(self, ticket: str, day: date) -> Spent:
+        return await self._patient(self._read, lambda connection: spendings.spent(connection, ticket, day))
+
+    async def reserve(self, spending: Spending) -> None:
+        fit = self._intake.fit(spending)
+        await self._patient(self._write, lambda connection: spendings.keep(connection, fit))
+
+    async def settle(self, spending: Spending) -> None:
+        fit = self._intake.fit(spending)
+        await self._patient(self._write, lambda connection: spendings.keep(connection, fit))
 
     async def _tell(self, run_id: str, body: Body[T], *, everywhere: bool = False) -> T:
         ticket = await self._ticket_of(run_id)

@@ -149,3 +149,22 @@ people = sa.Table(
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("model", sa.Text),
 )
+
+spendings = sa.Table(
+    "spendings",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    # Not a reference: what was spent is counted also where nothing is known of the ticket, e.g. for a check.
+    sa.Column("ticket", sa.Text, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("session_id", sa.Text, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("day", sa.Date, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    # An estimate until it is settled; it stays where the service ended before.
+    sa.Column("cost_usd", sa.Float, nullable=False),
+    sa.Column("settled", sa.Boolean, nullable=False),
+    sa.Column("measured", sa.JSON, nullable=False),
+    sa.Index("spendings_by_ticket", "ticket"),
+    sa.Index("spendings_by_day", "day"),
+)

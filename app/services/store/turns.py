@@ -5,7 +5,6 @@ import sqlalchemy as sa
 from app.models import EventKind, RunMode
 from app.results import Turn
 from app.services.store import rows
-from app.services.store.payloads import storable
 from app.services.store.tables import conversations, runs, turns
 
 
@@ -18,7 +17,7 @@ def record(connection: sa.Connection, run_id: str, name: str, turn: Turn) -> Tur
     spent = connection.execute(before).scalar() or 0.0
     own = turn.model_copy(update={"cost_usd": round(max(0.0, turn.session_cost_usd - spent), 6)})
     row = {"run_id": run_id, "name": name, "session_id": turn.session_id, "at": rows.now()}
-    result = storable(own.model_dump(mode="json"))
+    result = own.model_dump(mode="json")
     connection.execute(sa.insert(turns).values(**row, session_cost_usd=turn.session_cost_usd, result=result))
     told = {"turn": name, "turns": own.turns, "duration_s": own.duration_s, "finished": own.finished}
     told |= {"cost_usd": own.cost_usd, "tokens": own.tokens.model_dump()}

@@ -1,10 +1,13 @@
 """The tracker: where tickets are written and read by people.
 
-The room finds, shows and creates tickets. It moves none, and knows nothing of runs.
+The room finds, shows and creates tickets, and says what an account is there. It moves no ticket, and knows nothing of
+runs.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 
+from app.domain.eligibility import Memberships
 from app.errors import InvalidInput
 from app.models import Ticket
 from app.results import TicketDetails, TicketHit, TicketProject
@@ -56,6 +59,14 @@ class Tracker(ABC):
 
         A second call makes a second ticket. Raises NotFound for a project that is none to create tickets in, and
         InvalidInput naming what the tracker refused: `project`, `summary`, `description` or its own field.
+        """
+
+    @abstractmethod
+    async def memberships(self, account_id: str, *, project: str, roles: Collection[str]) -> Memberships:
+        """What an account is: its type, all of its groups, and which of these roles it has in a project.
+
+        It may be some minutes old. Raises NotFound for an account that does not exist; WorkFailed also where our own
+        account may not know it.
         """
 
     @abstractmethod

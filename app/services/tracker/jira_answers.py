@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, RootModel
 from pydantic.alias_generators import to_camel
 
 from app.domain import adf, wiki_markup
@@ -203,6 +203,59 @@ class Created(Answer):
     """A new issue."""
 
     key: str
+
+
+class Account(Answer):
+    """Somebody's account."""
+
+    account_type: str
+
+
+class Group(Answer):
+    """A group. Its name may change, its id does not."""
+
+    name: str = ""
+    group_id: str | None = None
+
+    @property
+    def names(self) -> frozenset[str]:
+        """By which it can be meant."""
+        return frozenset(filter(None, (self.name, self.group_id)))
+
+
+class Groups(RootModel[tuple[Group, ...]]):
+    """An account's groups."""
+
+
+class Roles(RootModel[dict[str, str]]):
+    """The roles that projects have: addresses by their names. An address ends with the role's id."""
+
+
+class RoleUser(Answer):
+    """Somebody who has a role."""
+
+    account_id: str = ""
+
+
+class RoleActor(Answer):
+    """Who has a role: a person, or a group."""
+
+    actor_user: RoleUser | None = None
+    actor_group: Group | None = None
+
+
+class Role(Answer):
+    """Who has a role in a project."""
+
+    actors: tuple[RoleActor, ...] = ()
+
+    def has(self, account_id: str, groups: frozenset[str]) -> bool:
+        """Whether the account has it, by itself or by one of its groups."""
+        return any(
+            (each.actor_user is not None and each.actor_user.account_id == account_id)
+            or (each.actor_group is not None and bool(each.actor_group.names & groups))
+            for each in self.actors
+        )
 
 
 def browse_url(site: str, key: str) -> str:

@@ -1,8 +1,9 @@
 """Jira Cloud as a tracker."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
+from app.domain.eligibility import Memberships
 from app.domain.naming import is_ticket_key
 from app.errors import InvalidInput, NotFound, TemporarilyFailed, WorkFailed
 from app.http import LIMIT_S
@@ -11,6 +12,7 @@ from app.results import TicketDetails, TicketHit, TicketProject
 from app.services.tracker import jira_answers as jira
 from app.services.tracker import jql
 from app.services.tracker.base import MOST_COMMENTS, Tracker, summary_line
+from app.services.tracker.jira_accounts import JiraAccounts
 from app.services.tracker.jira_api import GATEWAY, JiraApi
 from app.services.tracker.jira_documents import document_of
 
@@ -38,6 +40,7 @@ class JiraTracker(Tracker):
         self._api = JiraApi(
             site_url=site_url, email=email, token=token, cloud_id=cloud_id, gateway_url=gateway_url, limit_s=limit_s
         )
+        self._accounts = JiraAccounts(self._api)
 
     @property
     def name(self) -> str:
@@ -94,6 +97,9 @@ class JiraTracker(Tracker):
         except TemporarilyFailed as error:
             raise TemporarilyFailed(f"{error} The ticket may be there already: look before trying again.") from error
         return Ticket(key=made.key, summary=summary, description=description, url=jira.browse_url(self._site, made.key))
+
+    async def memberships(self, account_id: str, *, project: str, roles: Collection[str]) -> Memberships:
+        return await self._accounts.memberships(account_id, project=project, roles=roles)
 
     async def check(self) -> str:
         try:

@@ -1,8 +1,9 @@
 """A tracker in memory, for tests."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
+from app.domain.eligibility import Memberships
 from app.errors import InvalidInput, NotFound
 from app.models import Ticket
 from app.results import TicketDetails, TicketHit, TicketProject
@@ -14,7 +15,8 @@ SITE = "https://jira.example"
 class MockTracker(Tracker):
     """Knows the tickets that it was given, oldest first, and those that it made.
 
-    `projects` are names by key. `needs` names a field by project, without which no ticket is created there.
+    `projects` are names by key. `needs` names a field by project, without which no ticket is created there. `accounts`
+    have their roles in every project.
     """
 
     def __init__(
@@ -23,10 +25,12 @@ class MockTracker(Tracker):
         tickets: Iterable[TicketDetails] = (),
         projects: Mapping[str, str] | None = None,
         needs: Mapping[str, str] | None = None,
+        accounts: Mapping[str, Memberships] | None = None,
     ) -> None:
         self._tickets = {each.ticket.key: each for each in tickets}
         self._projects = dict(projects or {})
         self._needs = dict(needs or {})
+        self._accounts = dict(accounts or {})
 
     @property
     def name(self) -> str:
@@ -63,6 +67,13 @@ class MockTracker(Tracker):
         ticket = Ticket(key=key, summary=summary, description=description, url=f"{SITE}/browse/{key}")
         self._tickets[key] = TicketDetails(ticket=ticket, status="To Do", kind="Task")
         return ticket
+
+    async def memberships(self, account_id: str, *, project: str, roles: Collection[str]) -> Memberships:
+        if account_id not in self._accounts:
+            raise NotFound(f"There is no account {account_id}. Check the id.")
+        known = self._accounts[account_id]
+        has = known.roles.intersection(roles) if project in self._projects else frozenset[str]()
+        return known.model_copy(update={"roles": has})
 
     async def check(self) -> str:
         return f"a tracker in memory knows {len(self._tickets)} tickets"

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.domain.model_limits import OPEN, Standing
 from app.models import Conversation, RunStatus, StageStatus
 from app.web.presenters.composer import Choice
 from app.web.presenters.conversation import Status, status_of
 from app.web.presenters.fragments import Fragment
-from app.web.presenters.wording import MODES, STAGES, money
+from app.web.presenters.wording import MODES, STAGES, clock, money
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,7 @@ class Shell:
     by_code: bool = False
     words: str = ""
     models: tuple[Choice, ...] = ()
+    warning: str = ""
 
 
 _NEEDS = frozenset({RunStatus.NEEDS_INPUT, RunStatus.FAILED})
@@ -66,10 +68,11 @@ def shell(
     words: str = "",
     models: Mapping[str, str] | None = None,
     model: str | None = None,
+    standing: Standing = OPEN,
 ) -> Shell:
     """The frame around a page. `by_code` people can sign out; `words` are what the list was searched for.
 
-    `models` are offered as the person's own choice, which is `model` so far.
+    `models` are offered as the person's own choice, which is `model` so far. `standing` is the model account's.
     """
     return Shell(
         person=person,
@@ -79,8 +82,19 @@ def shell(
         after=after,
         by_code=by_code,
         words=words,
+        warning=_warning(standing),
         models=tuple(Choice(id_, name, id_ == model) for id_, name in (models or {}).items()),
     )
+
+
+def _warning(standing: Standing) -> str:
+    """What keeps every run waiting, for everybody to see; empty where nothing does."""
+    if standing.state == "open":
+        return ""
+    if standing.state == "closed":
+        return f"Nothing starts: {standing.reason}"
+    until = f" until {clock(standing.until)}" if standing.until is not None else ""
+    return f"All runs are parked{until}, then they go on by themselves. {standing.reason}"
 
 
 def side_list(conversations: Sequence[Conversation], current: str | None = None) -> Fragment:

@@ -6,6 +6,7 @@ that a page and the stream that keeps it going agree on every id while both begi
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from app.models import Answer, Event, EventKind, PullRequest, Question, StageName
 from app.web.presenters import cards
@@ -14,7 +15,7 @@ from app.web.presenters.gates import gate_line
 from app.web.presenters.sheet import Sheet
 from app.web.presenters.todo import todo
 from app.web.presenters.turns import Turns
-from app.web.presenters.wording import STAGES, first_line, short_name
+from app.web.presenters.wording import STAGES, clock, first_line, short_name
 from app.web.presenters.workbench import Workbench
 
 _SPEAKERS = {"author": "Claude", "reviewer": "Reviewer"}
@@ -58,6 +59,7 @@ class Thread:
             EventKind.PUBLISH_FAILED: self._publish_failed,
             EventKind.ERROR: self._error,
             EventKind.NOTICE: self._told,
+            EventKind.PARKED: self._parked,
             EventKind.TICKET_UPDATED: self._ticket_updated,
             EventKind.MESSAGE_QUEUED: self._queued,
             EventKind.MESSAGE_WITHDRAWN: self._withdrawn,
@@ -219,6 +221,11 @@ class Thread:
 
     def _told(self, event: Event) -> None:
         self._notice(event, first_line(str(event.payload.get("text", ""))))
+
+    def _parked(self, event: Event) -> None:
+        until = datetime.fromisoformat(event.payload["until"])
+        words = f"Parked until {clock(until, seen_at=event.at)}, then it goes on by itself."
+        self._notice(event, f"{words} {first_line(str(event.payload['reason']))}", icon="queue")
 
     def _ticket_updated(self, event: Event) -> None:
         summary = first_line(str(event.payload.get("summary", "")))

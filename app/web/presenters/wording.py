@@ -1,7 +1,7 @@
 """How pages say numbers, times and states."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from app.models import RunMode, RunStatus, StageName
@@ -67,6 +67,13 @@ def duration(seconds: float) -> str:
 def between(start: datetime, end: datetime) -> str:
     """The time from one to the other, in whole seconds."""
     return duration(round((end - start).total_seconds()))
+
+
+def clock(moment: datetime, *, seen_at: datetime | None = None) -> str:
+    """A time to the second; with its day, unless it is seen on that day."""
+    told = moment.astimezone(UTC)
+    same_day = seen_at is not None and seen_at.astimezone(UTC).date() == told.date()
+    return f"{told:%H:%M:%S} UTC" if same_day else f"{told:%d %b %H:%M:%S} UTC"
 
 
 def money(usd: float) -> str:

@@ -11,9 +11,11 @@ import pytest
 from app.models import EventKind
 from app.services.claude_code.base import Prompt, SessionRef
 from app.services.claude_code.client import ClaudeCodeClient
-from app.services.claude_code.options import BUNDLED_CLI, CliSettings
-from tests.fakes.messages_api import API_KEY, MessagesApi
+from app.services.claude_code.doors import Surroundings
+from app.services.claude_code.options import CliSettings
+from tests.fakes.messages_api import MessagesApi
 from tests.fakes.scripts import ModelRequest, blocks_of
+from tests.surroundings import settings_for, surroundings
 
 
 class Told:
@@ -42,21 +44,19 @@ def model() -> Iterator[MessagesApi]:
 
 
 @pytest.fixture
-def cli(model: MessagesApi, tmp_path: Path) -> CliSettings:
-    return CliSettings(
-        cli=BUNDLED_CLI,
-        state=tmp_path / "claude",
-        model="claude-sonnet-4-6",
-        idle_s=30,
-        retries=1,
-        credential=("ANTHROPIC_API_KEY", API_KEY),
-        base_url=model.url,
-    )
+async def around(model: MessagesApi, tmp_path: Path) -> AsyncIterator[Surroundings]:
+    async with surroundings(settings_for(model, tmp_path)) as found:
+        yield found
 
 
 @pytest.fixture
-async def claude(cli: CliSettings) -> AsyncIterator[ClaudeCodeClient]:
-    client = ClaudeCodeClient(cli=cli, limit=2)
+def cli(around: Surroundings) -> CliSettings:
+    return around.cli
+
+
+@pytest.fixture
+async def claude(around: Surroundings) -> AsyncIterator[ClaudeCodeClient]:
+    client = ClaudeCodeClient(surroundings=around, limit=2)
     await client.start()
     yield client
     await client.stop()

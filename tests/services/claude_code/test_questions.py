@@ -15,6 +15,7 @@ from app.models import Answer, EventKind
 from app.results import Turn
 from app.services.claude_code.base import Permission, Reply, SessionRef
 from app.services.claude_code.client import ClaudeCodeClient
+from app.services.claude_code.doors import Surroundings
 from app.services.claude_code.options import CliSettings
 from tests.fakes import scripts
 from tests.fakes.messages_api import MessagesApi
@@ -27,12 +28,12 @@ Service = Callable[[], AbstractAsyncContextManager[ClaudeCodeClient]]
 
 
 @pytest.fixture
-def service(cli: CliSettings) -> Service:
+def service(around: Surroundings) -> Service:
     """A service that runs for a while; each one finds what the one before left on disk."""
 
     @asynccontextmanager
     async def run() -> AsyncIterator[ClaudeCodeClient]:
-        client = ClaudeCodeClient(cli=cli, limit=1)
+        client = ClaudeCodeClient(surroundings=around, limit=1)
         try:
             yield client
         finally:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,12 @@ from app.errors import SessionLost, WorkFailed
 from app.models import EventKind
 from app.services.claude_code.base import Permission, SessionRef
 from app.services.claude_code.client import ClaudeCodeClient
+from app.services.claude_code.doors import Surroundings
 from app.services.claude_code.options import CliSettings
 from tests.fakes.messages_api import MessagesApi
 from tests.fakes.scripts import Reply, bash, conversation, read_file, write_file
 from tests.services.claude_code.conftest import Told, children_in, prompt, session
+from tests.surroundings import settings_for, surroundings
 
 
 async def test_text_is_told_while_it_is_written(
@@ -33,42 +36,56 @@ async def test_text_is_told_while_it_is_written(
     assert seen[-1] == (EventKind.TEXT, {"text": whole, "role": "author"})
 
 
-@pytest.mark.parametrize(("chosen", "others"), [(None, ()), ("claude-opus-4-8", ("other",))], ids=["plain", "chosen"])
+@pytest.mark.parametrize("chosen", [None, "claude-opus-4-8"], ids=["plain", "chosen"])
 async def test_a_spare_that_moves_in_asks_exactly_what_a_fresh_process_asks(
     chosen: str | None,
-    others: tuple[str, ...],
     claude: ClaudeCodeClient,
     cli: CliSettings,
     model: MessagesApi,
-    worktree: Path,
+    tmp_path: Path,
     told: Told,
 ) -> None:
+    spare_id, ground = await a_spare(claude)
+    worktree = ground.rename(tmp_path / "worktree")
     (worktree / ".git").mkdir()
-    beside = tuple(worktree.parent / other for other in others)
-    for directory in beside:
-        directory.mkdir()
-    for _ in range(100):  # the spare opens in the background
-        await asyncio.sleep(0.05)
-        spare_id = await claude.reserve()
-        if (cli.state / spare_id).exists():
-            break
+    (spare,) = children_in(worktree)
     for session_id in (spare_id, session(worktree).id):
-        author = SessionRef(id=session_id, directory=worktree, others=beside)
+        author = SessionRef(id=session_id, directory=worktree)
         await claude.run_turn(author, prompt("hello"), told, permission=Permission.EDIT, model=chosen)
 
+    assert spare in children_in(worktree)
     moved, fresh = (without_ids(request.json) for request in model.requests)
     assert moved == fresh
-    assert all(str(path) in json.dumps(moved) for path in (worktree, *beside))
+    assert str(worktree) in json.dumps(moved)
     assert moved["model"] == (chosen or cli.model)
 
 
+async def test_a_spare_does_not_move_to_where_its_room_does_not_reach(
+    claude: ClaudeCodeClient, model: MessagesApi, worktree: Path, told: Told
+) -> None:
+    spare_id, _ = await a_spare(claude)
+    model.script = conversation({"add": [Reply("", tools=[write_file("a.txt", "a\n")]), Reply("Added.")]})
+    await claude.run_implementation(SessionRef(id=spare_id, directory=worktree), prompt("add a file"), told)
+    assert (worktree / "a.txt").read_text() == "a\n"
+
+
+async def a_spare(claude: ClaudeCodeClient) -> tuple[str, Path]:
+    """The session of a spare, which opens in the background, and where it waits."""
+    for _ in range(100):
+        session_id = await claude.reserve()
+        if (ground := await claude.ground(session_id)) is not None:
+            return session_id, ground
+        await asyncio.sleep(0.05)
+    raise AssertionError("no spare")
+
+
 async def test_a_session_is_resumed_by_another_service(
-    claude: ClaudeCodeClient, cli: CliSettings, model: MessagesApi, worktree: Path, told: Told
+    claude: ClaudeCodeClient, around: Surroundings, model: MessagesApi, worktree: Path, told: Told
 ) -> None:
     author = session(worktree)
     await claude.run_implementation(author, prompt("remember this"), told)
     await claude.stop()
-    other = ClaudeCodeClient(cli=cli, limit=1)
+    other = ClaudeCodeClient(surroundings=around, limit=1)
     try:
         assert await other.remembers(author.id)
         await other.run_implementation(author, prompt("what was it"), told)
@@ -93,10 +110,10 @@ async def test_a_process_that_dies_is_resumed_and_the_turn_goes_on(
 
 
 async def test_a_silent_model_is_interrupted_and_asked_to_go_on(
-    cli: CliSettings, model: MessagesApi, worktree: Path, told: Told
+    around: Surroundings, model: MessagesApi, worktree: Path, told: Told
 ) -> None:
     model.fault("hang_mid_stream")
-    claude = ClaudeCodeClient(cli=cli.model_copy(update={"idle_s": 1.0}), limit=1)
+    claude = ClaudeCodeClient(surroundings=with_cli(around, {"idle_s": 1.0}), limit=1)
     try:
         turn = await claude.run_implementation(session(worktree), prompt("hello"), told)
     finally:
@@ -106,10 +123,10 @@ async def test_a_silent_model_is_interrupted_and_asked_to_go_on(
 
 
 async def test_a_model_that_stays_silent_fails_the_turn(
-    cli: CliSettings, model: MessagesApi, worktree: Path, told: Told
+    around: Surroundings, model: MessagesApi, worktree: Path, told: Told
 ) -> None:
     model.fault("hang_before_headers", times=None)
-    claude = ClaudeCodeClient(cli=cli.model_copy(update={"idle_s": 0.5}), limit=1)
+    claude = ClaudeCodeClient(surroundings=with_cli(around, {"idle_s": 0.5}), limit=1)
     try:
         with pytest.raises(SessionLost, match="went silent 4 times"):
             await claude.run_implementation(session(worktree), prompt("hello"), told)
@@ -118,11 +135,11 @@ async def test_a_model_that_stays_silent_fails_the_turn(
 
 
 async def test_a_tool_that_takes_its_time_is_no_silence(
-    cli: CliSettings, model: MessagesApi, worktree: Path, told: Told
+    around: Surroundings, model: MessagesApi, worktree: Path, told: Told
 ) -> None:
     slow = bash("python3 -c 'import time; time.sleep(2.5)'")
     model.script = conversation({"build": [Reply("", tools=[slow]), Reply("Built.")]})
-    claude = ClaudeCodeClient(cli=cli.model_copy(update={"idle_s": 1.5}), limit=1)
+    claude = ClaudeCodeClient(surroundings=with_cli(around, {"idle_s": 1.5}), limit=1)
     try:
         turn = await claude.run_implementation(session(worktree), prompt("build it"), told)
     finally:
@@ -132,9 +149,9 @@ async def test_a_tool_that_takes_its_time_is_no_silence(
 
 
 async def test_where_no_process_may_be_added_the_author_makes_room_for_the_reviewer(
-    cli: CliSettings, model: MessagesApi, worktree: Path, told: Told
+    around: Surroundings, model: MessagesApi, worktree: Path, told: Told
 ) -> None:
-    claude = ClaudeCodeClient(cli=cli, limit=1)
+    claude = ClaudeCodeClient(surroundings=around, limit=1)
     author, reviewer = session(worktree), session(worktree)
     try:
         await claude.run_implementation(author, prompt("first"), told)
@@ -172,13 +189,21 @@ async def test_the_reviewer_can_read_and_nothing_else(
     assert sorted(path.name for path in worktree.iterdir()) == ["a.txt"]
 
 
-async def test_a_refused_credential_is_said_at_once(cli: CliSettings, worktree: Path, told: Told) -> None:
-    claude = ClaudeCodeClient(cli=cli.model_copy(update={"credential": ("ANTHROPIC_API_KEY", "wrong")}), limit=1)
-    try:
-        with pytest.raises(WorkFailed, match="Check ANTHROPIC_API_KEY"):
-            await claude.run_implementation(session(worktree), prompt("hello"), told)
-    finally:
-        await claude.stop()
+async def test_a_refused_credential_is_said_at_once(
+    model: MessagesApi, tmp_path: Path, worktree: Path, told: Told
+) -> None:
+    async with surroundings(settings_for(model, tmp_path, anthropic_api_key="wrong")) as around:
+        claude = ClaudeCodeClient(surroundings=around, limit=1)
+        try:
+            with pytest.raises(WorkFailed, match="Check ANTHROPIC_API_KEY"):
+                await claude.run_implementation(session(worktree), prompt("hello"), told)
+        finally:
+            await claude.stop()
+
+
+def with_cli(around: Surroundings, changed: dict[str, object]) -> Surroundings:
+    """The same surroundings of a CLI with other settings."""
+    return replace(around, cli=around.cli.model_copy(update=changed))
 
 
 def without_ids(body: dict[str, object]) -> dict[str, object]:

@@ -8,13 +8,18 @@ from typing import Any
 
 import pytest
 
+from app.config import PROTECTED
+from app.domain.protected import ProtectedPaths
 from app.results import Changes
 from app.services.github.client import GitHubClient
+from app.services.github.inspection import Inspector
 from app.services.github.mock_client import OfflineForge
+from app.services.github.secrets import Kingfisher
 from tests.fakes.repositories import PLAIN_GIT, Repositories, git
 
 REPOSITORY = "octo/widgets"
 BRANCH = "ticket/proj-1"
+INSPECTOR = Inspector(scanner=Kingfisher(), protected=ProtectedPaths(PROTECTED))
 SEED = {"README.md": "# Widgets\n", "src/widget.py": "size = 1\n", ".gitignore": "build/\n*.log\n"}
 
 
@@ -51,6 +56,7 @@ class Bench:
             "root": self.workspace_dir,
             "base_branch": "main",
             "forge": self.forge,
+            "inspector": INSPECTOR,
             "operator": self.operator,
             "repo_url": self.url,
             "fresh_s": 0,
@@ -92,4 +98,4 @@ def listing(directory: Path) -> set[str]:
     return {str(path) for path in found if path.parts[0] != ".git"}
 
 
-__all__ = ["BRANCH", "PLAIN_GIT", "REPOSITORY", "SEED", "Bench", "listing", "paths"]
+__all__ = ["BRANCH", "INSPECTOR", "PLAIN_GIT", "REPOSITORY", "SEED", "Bench", "listing", "paths"]

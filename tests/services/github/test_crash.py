@@ -49,11 +49,12 @@ async def test_a_run_killed_around_any_git_command_is_finished_by_the_next(bench
 
     client = bench.client()
     await client.start()
-    await one_run(client)
+    await one_run(client, bench.workspace_dir / "grounds/2")
 
     assert bench.file(BRANCH, "new.txt") == "work\n"
     assert bench.far.log(REPOSITORY, BRANCH) == ["PROJ-1: Widgets", "Begin"]
     assert not bench.worktree.exists()
+    assert not (bench.workspace_dir / "grounds/2").exists()
     assert bench.in_clone("branch", "--list") == ""
     assert not list((bench.workspace_dir / ".trash").iterdir())
 

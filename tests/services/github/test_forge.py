@@ -18,7 +18,7 @@ from app.services.github.gh_forge import GhForge
 from tests.fakes.git_server import TOKEN, GitServer
 from tests.fakes.github_api import GitHubApi, GitHubRequest
 from tests.fakes.repositories import git
-from tests.services.github.conftest import BRANCH, REPOSITORY, SEED
+from tests.services.github.conftest import BRANCH, INSPECTOR, REPOSITORY, SEED
 
 URL = f"https://github.com/{REPOSITORY}.git"
 GADGETS = "octo/gadgets"
@@ -60,6 +60,7 @@ class Machine:
             "root": self.root / "workspace",
             "base_branch": "main",
             "forge": forge,
+            "inspector": INSPECTOR,
             "operator": operator,
             "repo_url": URL,
             "token": token,
@@ -121,7 +122,7 @@ async def test_the_token_is_on_no_disk_in_no_argument_and_only_in_the_environmen
     await client.remove(workspace)
 
     calls = log.read_text().splitlines()
-    assert {line.split()[2] for line in calls if BASIC in line} == {"fetch", "push"}
+    assert {line.split()[2] for line in calls if BASIC in line} == {"fetch", "ls-remote", "push"}
     assert all("GH_PROMPT_DISABLED" in line for line in calls if TOKEN in line)  # gh's own calls
     assert not [line for line in calls if line.startswith("argv:") and (TOKEN in line or BASIC in line)]
     for path in (machine.root / "workspace").rglob("*"):
@@ -256,6 +257,23 @@ async def test_where_there_are_no_drafts_it_is_no_draft(machine: Machine) -> Non
 
     assert not opened.draft
     assert len(machine.api[REPOSITORY].pulls) == 1
+
+
+@pytest.mark.parametrize("drafts", [True, False])
+async def test_a_pull_request_that_needs_a_person_is_turned_into_a_draft_where_there_are_drafts(
+    machine: Machine, drafts: bool
+) -> None:
+    client = machine.client()
+    workspace = await machine.pushed(client)
+    await client.open_pull_request(workspace, title="PROJ-1: Widgets", body="Why.", draft=False)
+    machine.api[REPOSITORY].drafts = drafts
+
+    held = await client.open_pull_request(workspace, title="PROJ-1: Widgets", body="Look.", draft=False, hold=True)
+    again = await client.open_pull_request(workspace, title="PROJ-1: Widgets", body="Look.", draft=False)
+
+    [pull] = machine.api[REPOSITORY].pulls
+    assert (pull.body, pull.draft) == ("Look.", drafts)
+    assert (held.draft, again.draft) == (drafts, drafts)
 
 
 async def test_a_pull_request_whose_answer_was_lost_is_found(machine: Machine) -> None:

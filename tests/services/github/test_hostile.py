@@ -1,11 +1,13 @@
 """What an agent may leave in a worktree or a clone must run nothing on our side, and lead a push nowhere else."""
 
+import contextlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from app.errors import WorkFailed
 from app.services.github.client import GitHubClient
 from tests.fakes.repositories import git
 from tests.services.github.conftest import BRANCH, REPOSITORY, Bench, paths
@@ -151,7 +153,9 @@ def _is_sprung(trap: Path) -> bool:
     return trap.exists()
 
 
-async def _whole_run(bench: Bench, client: GitHubClient, plant: Callable[[], None]) -> None:
+async def _whole_run(
+    bench: Bench, client: GitHubClient, plant: Callable[[], None], *, is_refused: bool = False
+) -> None:
     """Everything that a run does, after the trap was laid."""
     workspace = await client.prepare(BRANCH)
     (bench.worktree / "README.md").write_text("# Changed\n")
@@ -166,7 +170,8 @@ async def _whole_run(bench: Bench, client: GitHubClient, plant: Callable[[], Non
     plant()
     commit = await client.commit(workspace, "PROJ-1: Widgets")
     assert commit
-    await client.push(workspace, commit)
+    with pytest.raises(WorkFailed, match="changed submodule") if is_refused else contextlib.nullcontext():
+        await client.push(workspace, commit)
     (bench.worktree / "later.txt").write_text("unpushed\n")
     plant()
     assert await client.remove(workspace)
@@ -176,10 +181,12 @@ async def _whole_run(bench: Bench, client: GitHubClient, plant: Callable[[], Non
 @pytest.mark.usefixtures("submodule")
 @pytest.mark.parametrize("plant", PLAIN, ids=lambda plant: plant.__name__)
 async def test_nothing_of_the_target_repository_runs_on_our_side(bench: Bench, trap: Path, plant: Plant) -> None:
-    await _whole_run(bench, bench.client(), lambda: _lay(plant, bench, trap))
+    is_refused = plant is an_embedded_repository_where_the_base_has_a_submodule
+
+    await _whole_run(bench, bench.client(), lambda: _lay(plant, bench, trap), is_refused=is_refused)
 
     assert not _is_sprung(trap)
-    assert bench.file(BRANCH, "README.md") == "# Changed\n"
+    assert bench.file(BRANCH, "README.md") == ("# Widgets\n" if is_refused else "# Changed\n")
     assert bench.file(BRANCH, "theirs.txt") == "1\n"
 
 

@@ -230,3 +230,21 @@ async def test_two_clients_prepare_twenty_branches_each_at_once(bench: Bench) ->
     assert all(listing(workspace.directory) == SEED.keys() for workspace in made)
     assert len(bench.in_clone("worktree", "list").splitlines()) == 21
     assert bench.in_clone("worktree", "prune", "--verbose") == ""
+
+
+async def test_a_ground_is_used_also_where_a_leftover_branch_and_directory_are_in_the_way(bench: Bench) -> None:
+    client = bench.client()
+    workspace = await client.prepare(BRANCH)
+    (bench.worktree / "new.txt").write_text("work\n")
+    assert await client.commit(workspace, "PROJ-1: Widgets")
+    (bench.workspace_dir / ".publisher.git/workspaces/ticket%2Fproj-1/record.json").unlink()
+    ground = bench.workspace_dir / "ground"
+    ground.mkdir()
+    inode = ground.stat().st_ino
+
+    workspace = await client.prepare(BRANCH, ground=ground)
+
+    assert bench.worktree.stat().st_ino == inode
+    assert listing(bench.worktree) == SEED.keys()
+    assert bench.in_worktree("status", "--short") == ""
+    assert workspace.common == bench.clone / ".git"

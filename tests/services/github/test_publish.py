@@ -111,9 +111,12 @@ async def test_a_file_may_become_a_directory(bench: Bench) -> None:
 
 async def test_a_commit_is_the_services_own_whatever_the_machine_says(bench: Bench) -> None:
     git("config", "--file", str(bench.root / ".gitconfig"), "user.name", "Somebody", cwd=bench.root)
+    git("config", "--file", str(bench.root / ".gitconfig"), "author.email", "a@example.com", cwd=bench.root)
     git("config", "--file", str(bench.root / ".gitconfig"), "commit.gpgSign", "true", cwd=bench.root)
-    client = bench.client()
+    said = {"GIT_AUTHOR_NAME": "Somebody", "GIT_COMMITTER_EMAIL": "b@example.com", "EMAIL": "c@example.com"}
+    client = bench.client(operator={**bench.operator, **said})
     workspace = await client.prepare(BRANCH)
+    git("config", "--file", str(bench.clone / ".git/config"), "committer.name", "The agent", cwd=bench.root)
     (bench.worktree / "new.txt").write_text("1\n")
 
     commit = await client.commit(workspace, "PROJ-1: Widgets — größer\n\nWhy.")

@@ -1,6 +1,7 @@
 """Processes that end around a step of a run, and what is the same however often they do."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -71,10 +72,14 @@ class Cut:
 class ChecksByFiles(MockChecks):
     """Lint and tests pass once the file of their fix is there, however often they are asked."""
 
-    async def run_lint(self, directory: Path, commands: Commands) -> CheckResult:
+    async def run_lint(
+        self, directory: Path, commands: Commands, *, room: str, reads: Sequence[Path] = ()
+    ) -> CheckResult:
         return self._by(directory / "lint.txt")
 
-    async def run_tests(self, directory: Path, commands: Commands) -> CheckResult:
+    async def run_tests(
+        self, directory: Path, commands: Commands, *, room: str, reads: Sequence[Path] = ()
+    ) -> CheckResult:
         return self._by(directory / "tests.txt")
 
     @staticmethod

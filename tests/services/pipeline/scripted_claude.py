@@ -8,7 +8,7 @@ from app.results import Turn
 from app.services.claude_code.base import Emit, Permission, Prompt, Reply, SessionRef
 from app.services.claude_code.mock_client import Answer, MockClaudeCode
 
-IMPLEMENT, AGAIN, REVIEW, FIX_REVIEW, FIX_SETUP, FIX_LINT, FIX_TESTS, RESOLVE = (
+IMPLEMENT, AGAIN, REVIEW, FIX_REVIEW, FIX_SETUP, FIX_LINT, FIX_TESTS, RESOLVE, MEND = (
     "Implement ticket",
     "was sent again",
     "Review the change",
@@ -17,6 +17,7 @@ IMPLEMENT, AGAIN, REVIEW, FIX_REVIEW, FIX_SETUP, FIX_LINT, FIX_TESTS, RESOLVE = 
     "(lint) fails",
     "(tests) fails",
     "Resolve them",
+    "cannot be published as it is",
 )
 """What the prompts of the turns hold."""
 

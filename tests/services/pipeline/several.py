@@ -1,6 +1,6 @@
 """Repositories that refuse, that people push to, or whose lint differs; and edits in several of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from app.errors import WorkFailed
@@ -25,10 +25,12 @@ class LockedGitHub(MockGitHub):
             raise WorkFailed(REFUSED)
         await super().push(workspace, commit)
 
-    async def open_pull_request(self, workspace: Workspace, *, title: str, body: str, draft: bool) -> PullRequest:
+    async def open_pull_request(
+        self, workspace: Workspace, *, title: str, body: str, draft: bool, hold: bool = False
+    ) -> PullRequest:
         if self.without_links and "Part of one change" in body:
             raise WorkFailed("The pull request is locked.")
-        return await super().open_pull_request(workspace, title=title, body=body, draft=draft)
+        return await super().open_pull_request(workspace, title=title, body=body, draft=draft, hold=hold)
 
 
 class BusyGitHub(MockGitHub):
@@ -47,8 +49,10 @@ class BusyGitHub(MockGitHub):
 class ChecksByRepository(MockChecks):
     """Lint fails where there is no `lint.txt`."""
 
-    async def run_lint(self, directory: Path, commands: Commands) -> CheckResult:
-        await super().run_lint(directory, commands)
+    async def run_lint(
+        self, directory: Path, commands: Commands, *, room: str, reads: Sequence[Path] = ()
+    ) -> CheckResult:
+        await super().run_lint(directory, commands, room=room, reads=reads)
         result = passed() if (directory / "lint.txt").exists() else failed("lint.txt is missing")
         return result.model_copy(update={"command": "make lint"})
 

@@ -21,9 +21,9 @@ SECOND_LEG = [
     "session", "workspace", "turn turn 2", "acknowledge", "changes", "commands offline/demo", "commands acme/api",
     "setup offline/demo 1", "lint offline/demo 1",
     "setup acme/api 1", "lint acme/api 1", "turn fix lint acme/api 1", "lint acme/api 2", "lint offline/demo 2",
-    "changes after fixes",
-    "commit offline/demo 0", "push offline/demo 0", "pull request offline/demo",
-    "commit acme/api 0", "push acme/api 0", "pull request acme/api",
+    "inspect offline/demo", "inspect acme/api", "changes after fixes",
+    "commit offline/demo 0", "inspect offline/demo 0", "push offline/demo 0", "pull request offline/demo",
+    "commit acme/api 0", "inspect acme/api 0", "push acme/api 0", "pull request acme/api",
     "related", "link offline/demo", "link acme/api", "published", "clean up offline/demo", "clean up acme/api",
 ]  # fmt: skip
 

@@ -25,6 +25,7 @@ from app.models import (
 from app.services.checks.mock_client import MockChecks
 from app.services.claude_code.mock_client import Answer
 from app.services.engine.mock_client import Journal, MockEngine
+from app.services.gateway.mock_client import MockGateway
 from app.services.github.mock_client import MockGitHub, MockRepositories, OfflineForge
 from app.services.langfuse.mock_client import MockLangfuse
 from app.services.pipeline import Hands
@@ -35,6 +36,7 @@ from app.services.store.mock_client import MockStore
 from app.services.tracker.base import Tracker
 from app.services.tracker.null_client import NoTracker
 from tests.services.pipeline.scripted_claude import IMPLEMENT, REVIEW, ScriptedClaude
+from tests.surroundings import no_sandbox
 
 AnyGitHub = TypeVar("AnyGitHub", bound=MockGitHub)
 
@@ -71,6 +73,7 @@ class World:
         self.tracker: Tracker = NoTracker()
         self.checks = MockChecks()
         self.langfuse = MockLangfuse()
+        self.gateway = MockGateway()
         self.journal = Journal()
         self.options = ALL_GATES
         self._runner: TicketRunner | None = None
@@ -91,6 +94,8 @@ class World:
         """Another process: a new engine and a new runner."""
         hands = Hands(
             store=self.store,
+            sandbox=no_sandbox(self.root),
+            gateway=self.gateway,
             claude_code=self.claude,
             repositories=MockRepositories(self.github, *self.others),
             checks=self.checks,

@@ -3,15 +3,16 @@ pushed.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
+from app.domain.inspections import refusal_sentence
 from app.domain.naming import pull_request_title
 from app.domain.pull_requests import needs_draft, pull_request_body
 from app.errors import BranchMoved, WorkFailed
 from app.models import EventKind, Model, PullRequest, RunMode, StageName, StageStatus
 from app.prompts.ticket_prompts import build_conflict_prompt
-from app.results import GateReport, Workspace
+from app.results import GateReport, Inspection, Workspace
 from app.services.pipeline.bench import Bench
 from app.services.pipeline.context import Context
 
@@ -36,6 +37,7 @@ class _Proposal:
     summary: str
     gates: Sequence[GateReport]
     related: tuple[str, ...] = ()
+    inspection: Inspection = field(default_factory=Inspection)
 
 
 async def publish(
@@ -67,7 +69,9 @@ async def publish(
         await _link(bench, proposals)
         said = [f"{'Opened' if each.created else 'Updated'} {each.url}" for each in opened]
         end.summary = "; ".join([*said, *(f"{repository} failed" for repository in failed)])
-        if failed or needs_draft(gates):
+        if protected := sum(len(each.inspection.protected) for each in proposals):
+            end.summary += f"; {protected} protected path{'' if protected == 1 else 's'} to look at"
+        if failed or protected or needs_draft(gates):
             end.status = StageStatus.WARNED
         return Published(opened=tuple(opened), failed=failed)
 
@@ -76,10 +80,15 @@ async def _push(bench: Bench, proposal: _Proposal) -> _Proposal:
     """Commit and push. Where people pushed in between, their work is merged in, and the proposal says so."""
     steps, workspace = bench.context.steps, proposal.workspace
     github, label = bench.github(workspace), bench.label(workspace)
-    message = pull_request_title(bench.context.job.ticket)
+    message = pull_request_title(bench.context.job.ticket, redact=bench.context.hands.redact)
     pushed = proposal
     for attempt in range(_MOST_MERGES):
         commit = await steps.run(f"commit{label} {attempt}", partial(github.commit, workspace, message), str | None)
+        look = partial(github.inspect, workspace, commit or workspace.parent)
+        found = await steps.run(f"inspect{label} {attempt}", look, Inspection)
+        pushed = replace(pushed, inspection=found)
+        if refused := refusal_sentence(found):
+            raise WorkFailed(refused)
         if commit is None:
             return pushed  # what there is, is published
         if await steps.run(f"push{label} {attempt}", partial(_is_pushed, bench, workspace, commit), bool):
@@ -106,14 +115,24 @@ async def _conflict_prompt(bench: Bench, workspace: Workspace) -> str:
 
 
 async def _open(bench: Bench, proposal: _Proposal, step: str) -> PullRequest:
-    context, workspace, gates = bench.context, proposal.workspace, proposal.gates
+    context, workspace, gates, found = bench.context, proposal.workspace, proposal.gates, proposal.inspection
 
     async def body() -> PullRequest:
         ticket, run = context.job.ticket, await context.hands.store.run(context.job.run_id)
-        said = pull_request_body(ticket, run, summary=proposal.summary, gates=gates, related=proposal.related)
-        draft = context.job.mode is not RunMode.IMPLEMENT or needs_draft(gates)
-        title = pull_request_title(ticket)
-        return await bench.github(workspace).open_pull_request(workspace, title=title, body=said, draft=draft)
+        said = pull_request_body(
+            ticket,
+            run,
+            summary=proposal.summary,
+            gates=gates,
+            related=proposal.related,
+            protected=found.protected,
+            redact=context.hands.redact,
+        )
+        draft = context.job.mode is not RunMode.IMPLEMENT or needs_draft(gates) or bool(found.protected)
+        title = pull_request_title(ticket, redact=context.hands.redact)
+        return await bench.github(workspace).open_pull_request(
+            workspace, title=title, body=said, draft=draft, hold=found.adds_protected
+        )
 
     return await context.steps.run(f"{step}{bench.label(workspace)}", body, PullRequest)
 

@@ -4,14 +4,13 @@ from app.domain.verdicts import parse_verdict
 from app.models import StageName, StageStatus
 from app.prompts.ticket_prompts import build_fix_prompt, build_review_prompt
 from app.results import GateReport
-from app.services.claude_code.base import SessionRef
 from app.services.pipeline.bench import Bench
 
 
 async def review(bench: Bench) -> GateReport:
     """The review's verdict, fixed once where it found something."""
     context, session = bench.context, bench.session
-    reviewer = SessionRef(id=context.id_of("reviewer"), directory=session.directory, others=session.others)
+    reviewer = session.model_copy(update={"id": context.id_of("reviewer")})
 
     async def ask() -> str:
         changes = await context.hands.store.changes(context.job.ticket.key)

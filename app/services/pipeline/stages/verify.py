@@ -6,6 +6,7 @@ A pass is worth only the code that it saw: after a fix, every gate that passed b
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from app.domain.workflow_file import parse
@@ -15,6 +16,7 @@ from app.prompts.ticket_prompts import build_check_fix_prompt
 from app.results import CheckOutcome, CheckResult, Commands, GateReport, Turn, Workspace
 from app.services.pipeline.bench import Bench
 from app.services.pipeline.context import StageEnd
+from app.services.pipeline.stages.mend import mend
 
 _MOST_FIXES = 3
 
@@ -51,10 +53,14 @@ class _Gate:
 
 
 async def verify(bench: Bench, workspaces: Sequence[Workspace]) -> list[GateReport]:
-    """A report of each gate that the run's options ask for, in order, for each of the workspaces."""
+    """A report of each gate that the run's options ask for, in order, for each of the workspaces.
+
+    What code would refuse to publish is mended by the author afterwards, and the gates pass again.
+    """
     options = bench.context.job.options
     if not options.lint and not options.tests:
-        return []
+        mended = await mend(bench, workspaces)
+        return [mended] if mended else []
     return await _Gates(bench, [gate for each in workspaces for gate in await _gates(bench, each)]).pass_all()
 
 
@@ -62,12 +68,17 @@ async def _gates(bench: Bench, workspace: Workspace) -> list[_Gate]:
     checks, options = bench.context.hands.checks, bench.context.job.options
     name = f"commands{bench.label(workspace)}"
     commands = await bench.context.steps.run(name, lambda: _commands(bench, workspace), Commands)
+
+    def gate(stage: StageName, run: Callable[..., Awaitable[CheckResult]], most_fixes: int) -> _Gate:
+        kept_in = partial(run, room=bench.session.id, reads=workspace.reads)
+        return _Gate(stage, workspace, commands, kept_in, most_fixes=most_fixes)
+
     # Dependencies that do not install are rarely the author's doing: one try.
-    gates = [_Gate(StageName.SETUP, workspace, commands, checks.run_setup, most_fixes=1)]
+    gates = [gate(StageName.SETUP, checks.run_setup, 1)]
     if options.lint:
-        gates.append(_Gate(StageName.LINT, workspace, commands, checks.run_lint, most_fixes=_MOST_FIXES))
+        gates.append(gate(StageName.LINT, checks.run_lint, _MOST_FIXES))
     if options.tests:
-        gates.append(_Gate(StageName.TESTS, workspace, commands, checks.run_tests, most_fixes=_MOST_FIXES))
+        gates.append(gate(StageName.TESTS, checks.run_tests, _MOST_FIXES))
     return gates
 
 
@@ -95,6 +106,15 @@ class _Gates:
         self._visits: Counter[StageName] = Counter()
 
     async def pass_all(self) -> list[GateReport]:
+        await self._pass_due()
+        mended = await mend(self._bench, tuple(dict.fromkeys(gate.workspace for gate in self._gates)))
+        if mended:
+            self._edition += 1
+            await self._admit("changes after mend")
+            await self._pass_due()
+        return [self._report(gate) for gate in self._gates] + ([mended] if mended else [])
+
+    async def _pass_due(self) -> None:
         while (gate := self._next()) is not None:
             if gate.last.outcome is not CheckOutcome.FAILED:
                 await self._begin_visit(gate)
@@ -105,7 +125,6 @@ class _Gates:
             await self._end_visit(gate)
             if gate.name is StageName.SETUP and gate.last.outcome in {CheckOutcome.FAILED, CheckOutcome.UNAVAILABLE}:
                 await self._skip_what_needs(gate)
-        return [self._report(gate) for gate in self._gates]
 
     def _next(self) -> _Gate | None:
         """The first gate that must be run; those of other repositories once this one's are done, not after each fix."""

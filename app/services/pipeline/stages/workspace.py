@@ -1,12 +1,13 @@
 """A worktree for each repository of the run, and the author's process opened beside them."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 from app.domain.naming import branch_of
-from app.errors import ConfigurationError, NotFound, WorkFailed
-from app.models import RepositoryChoice, StageName
-from app.results import Workspace
+from app.errors import ConfigurationError, NotFound, Parked, WorkFailed
+from app.models import EventKind, RepositoryChoice, StageName
+from app.results import Account, Workspace
 from app.services.claude_code.base import SessionRef
 from app.services.pipeline.bench import Bench
 from app.services.pipeline.context import Context, together
@@ -23,26 +24,46 @@ async def prepare(context: Context) -> Bench:
 
         workspaces = await context.steps.run("workspace", body, tuple[Workspace, ...])
         end.summary = "; ".join(f"{each.branch} from {each.base} at {each.base_commit[:8]}" for each in workspaces)
-        first, *others = (workspace.directory for workspace in workspaces)
-        session = SessionRef(id=session_id, directory=first, others=tuple(others))
-        return Bench(context=context, workspaces=workspaces, session=session)
+        return Bench(context=context, workspaces=workspaces, session=_session(context, session_id, workspaces))
 
 
 async def _prepared(context: Context, session_id: str) -> tuple[Workspace, ...]:
-    async def occupied(directory: Path) -> None:
-        # The CLI starts while git checks the files out; the first turn waits for it, nobody else.
-        session = SessionRef(id=session_id, directory=directory)
-        context.warming = asyncio.create_task(context.hands.claude_code.warm(session))
+    claude_code, chosen = context.hands.claude_code, _chosen(context)
 
-    async def one(place: int, choice: RepositoryChoice) -> Workspace:
+    def warm(session: SessionRef) -> None:
+        context.warming = asyncio.create_task(claude_code.warm(session))
+
+    async def one(choice: RepositoryChoice) -> Workspace:
         branch = branch_of(context.job.ticket.key)
         try:
             repository = context.hands.repositories.of(choice.name)
         except NotFound as error:  # the settings have changed since it was chosen
             raise WorkFailed(error.message) from error
-        return await repository.prepare(branch, base=choice.base, occupied=occupied if place == 0 else None)
+        if len(chosen) > 1:
+            return await repository.prepare(branch, base=choice.base)
 
-    return await together(one(*each) for each in enumerate(_chosen(context)))
+        async def occupied(directory: Path) -> None:
+            # The CLI starts while git checks the files out; the first turn waits for it, nobody else.
+            reads = (repository.common,) if repository.common is not None else ()
+            warm(SessionRef(id=session_id, directory=directory, reads=reads, account=_account(context)))
+
+        ground = await claude_code.ground(session_id)
+        return await repository.prepare(branch, base=choice.base, occupied=occupied, ground=ground)
+
+    workspaces = await together(map(one, chosen))
+    if len(workspaces) > 1:  # a process is shut into its worktrees as it starts, so all of them must be there
+        warm(_session(context, session_id, workspaces))
+    return workspaces
+
+
+def _session(context: Context, session_id: str, workspaces: Sequence[Workspace]) -> SessionRef:
+    first, *others = (workspace.directory for workspace in workspaces)
+    reads = tuple(path for workspace in workspaces for path in workspace.reads)
+    return SessionRef(id=session_id, directory=first, others=tuple(others), reads=reads, account=_account(context))
+
+
+def _account(context: Context) -> Account:
+    return Account(ticket=context.job.ticket.key, run_id=context.job.run_id)
 
 
 def _chosen(context: Context) -> tuple[RepositoryChoice, ...]:
@@ -57,6 +78,16 @@ def _chosen(context: Context) -> tuple[RepositoryChoice, ...]:
 
 
 async def _session_id(context: Context) -> str:
+    await _admitted(context)
     if context.job.session_id is not None:
         return context.job.session_id
     return await context.hands.store.remember_session(context.job.run_id, await context.hands.claude_code.reserve())
+
+
+async def _admitted(context: Context) -> None:
+    """Nothing begins while the model takes no requests of anybody. People see why, and the run goes on by itself."""
+    try:
+        await context.hands.gateway.admitted()
+    except Parked as parked:
+        await context.emit(EventKind.PARKED, {"until": parked.until.isoformat(), "reason": parked.message})
+        raise

@@ -1,0 +1,6 @@
+"""The gateway: the one way from the agent to the model."""
+
+from app.services.gateway.base import Door, Gateway, Ledger
+from app.services.gateway.factory import get_gateway, make_gateway
+
+__all__ = ["Door", "Gateway", "Ledger", "get_gateway", "make_gateway"]

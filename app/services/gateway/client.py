@@ -1,0 +1,60 @@
+"""The gateway in front of the Messages API."""
+
+import random
+
+from app.domain.model_limits import ModelLimits, Standing
+from app.errors import Parked
+from app.services.gateway.base import Gateway, Ledger
+from app.services.gateway.breaker import Breaker
+from app.services.gateway.door import LocalDoor
+from app.services.gateway.passage import Passage
+from app.services.gateway.till import Ceilings, Till
+from app.services.gateway.traffic import Traffic, utc_now
+from app.services.gateway.upstream import API, Credential, Upstream
+
+
+class GatewayClient(Gateway):
+    """One account behind all doors: its credential, its limits, its money. `question_s` is how often a credential that
+    was refused is tried again.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str | None,
+        credential: Credential,
+        ledger: Ledger,
+        ceilings: Ceilings,
+        question_s: float = 30.0,
+    ) -> None:
+        self._upstream = Upstream(base_url=base_url or API, credential=credential)
+        self._traffic = Traffic(limits=ModelLimits(jitter=random.random))
+        self._breaker = Breaker(upstream=self._upstream, every_s=question_s)
+        self._till = Till(ledger=ledger, ceilings=ceilings)
+        self._passage = Passage(upstream=self._upstream, traffic=self._traffic, breaker=self._breaker, till=self._till)
+        self._doors: set[LocalDoor] = set()
+
+    async def start(self) -> None:
+        await self._upstream.open()
+
+    async def stop(self) -> None:
+        for door in self._doors:
+            await door.close()
+        await self._breaker.stop()
+        await self._till.drain()
+        await self._upstream.close()
+
+    async def open(self, session_id: str) -> LocalDoor:
+        door = LocalDoor(session_id=session_id, take=self._passage.take, begun=self._till.forget)
+        await door.open()
+        self._doors = {each for each in self._doors if each.is_open} | {door}
+        return door
+
+    @property
+    def standing(self) -> Standing:
+        return self._breaker.standing or self._traffic.standing
+
+    async def admitted(self) -> None:
+        standing = self.standing
+        if standing.until is not None and standing.until > utc_now():
+            raise Parked(standing.reason, until=standing.until)
