@@ -22,6 +22,7 @@ PROTECTED = (
     "/.github/workflows/", "/.github/actions/", "/.gitlab-ci.yml", "/.circleci/", "/Jenkinsfile",
     "/azure-pipelines.yml", "/.buildkite/", "/bitbucket-pipelines.yml", "CODEOWNERS", ".claude/", ".mcp.json",
     ".husky/", ".githooks/", ".pre-commit-config.yaml", "lefthook.yml", ".gitattributes", ".gitmodules",
+    "/.github/secret_scanning.yml",
 )  # fmt: skip
 """What runs with more rights than the change should have, or decides who must look at it."""
 

@@ -174,10 +174,12 @@ class Sandbox:
         env: Mapping[str, str],
         program: Sequence[str | Path] = (),
         passes: Sequence[str] = (),
+        handed: Mapping[str, str] | None = None,
     ) -> dict[str, str]:
         """The variables that make `launcher`, started by this process, enter the room.
 
-        `env` is the environment inside, beside the variables of the launcher's own that `passes` names. The launcher's
+        `env` is the environment inside, beside the variables of the launcher's own that `passes` names. A value of
+        `handed` is not in there: its variable is the number of a descriptor that gives it once. The launcher's
         arguments follow those of `program`.
         """
         room._entered.update(_identity(tree) for tree in room.writes if tree.exists())  # noqa: SLF001 - its own note
@@ -196,6 +198,7 @@ class Sandbox:
             "program": [str(part) for part in program],
             "passes": list(passes),
             "environment": dict(env),
+            "handed": dict(handed or {}),
         }
         path = {"PATH": env["PATH"]} if "PATH" in env else {}
         return {**path, "AUTO_CODE_PYTHON": _INTERPRETER, "AUTO_CODE_ROOM": json.dumps(told)}

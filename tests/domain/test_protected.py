@@ -3,7 +3,7 @@
 import pytest
 
 from app.config import PROTECTED
-from app.domain.protected import AllowedPaths, ProtectedPaths
+from app.domain.protected import ALLOWED_AT, AllowedPaths, ProtectedPaths
 from app.errors import ConfigurationError
 
 USUAL = ProtectedPaths(PROTECTED)
@@ -23,6 +23,7 @@ USUAL = ProtectedPaths(PROTECTED)
         ".husky/pre-commit",
         "vendor/.gitattributes",
         ".gitmodules",
+        ALLOWED_AT,
     ],
 )
 def test_what_runs_with_more_rights_is_protected_by_default(path: str) -> None:

@@ -48,11 +48,8 @@ class MessagesApi(Server[ModelRequest]):
             200,
             {"content-type": "text/event-stream"},
             [
-                b"event: error
-",
-                b'data: {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
-
-',
+                b"event: error\n",
+                b'data: {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}\n\n',
             ],
         ),
         "html_200": Answer(200, {"content-type": "text/html"}, [b"<html><body>Please log in.</body></html>"]),

@@ -30,13 +30,25 @@ def become(told: Told, argv: Sequence[str]) -> NoReturn:
         say(f"the room cannot be entered: {error}")
         os._exit(CANNOT_ENTER)
     try:
-        os.execvpe(argv[0], argv, told["environment"])  # noqa: S606 - this is where programs are started
+        os.execvpe(argv[0], argv, environment_of(told))  # noqa: S606 - this is where programs are started
     except FileNotFoundError:
         say(f"{argv[0]}: not found")
         os._exit(NOT_FOUND)
     except OSError as error:
         say(f"{argv[0]} cannot be started in its room: {error.strerror} (AGENT_READS can name more directories)")
         os._exit(CANNOT_START)
+
+
+def environment_of(told: Told) -> dict[str, str]:
+    """The program's variables; of what it is handed, the number of the descriptor that it is read from."""
+    variables = dict(told["environment"])
+    for name, value in told["handed"].items():
+        reader, writer = os.pipe()
+        os.write(writer, value.encode())
+        os.close(writer)
+        os.set_inheritable(reader, True)
+        variables[name] = str(reader)
+    return variables
 
 
 def _confine(told: Told, argv: list[str]) -> list[str]:

@@ -15,5 +15,5 @@ def main() -> NoReturn:
     told["environment"] = {**kept, **told["environment"]}
     argv = [*told["program"], *sys.argv[1:]]
     if sys.platform != "linux":  # nothing here is known there; production refuses to start without it
-        os.execvpe(argv[0], argv, told["environment"])  # noqa: S606
+        os.execvpe(argv[0], argv, inside.environment_of(told))  # noqa: S606
     supervisor.supervise(told, program=lambda: inside.become(told, argv))

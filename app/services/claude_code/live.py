@@ -189,7 +189,7 @@ class LiveSession:
         self._client = ClaudeSDKClient(self._options(self._door))
         try:
             await self._client.connect()
-            self._pid = ((await self._client.get_server_info()) or {}).get("pid")
+            self._pid = self._started()
         except CLINotFoundError as error:
             raise WorkFailed(
                 f"Claude Code could not be started: {error}. Install auto-code's dependencies again."
@@ -197,6 +197,11 @@ class LiveSession:
         except (CLIConnectionError, ClaudeSDKError) as error:
             self.lost = True
             raise SessionLost(f"Claude Code ended while it started: {self._last_words(error)}") from error
+
+    def _started(self) -> int | None:
+        """The process that the SDK started: not the CLI itself, whose own number may be of another namespace."""
+        started = getattr(self._client._transport, "_process", None)  # noqa: SLF001
+        return None if started is None else started.pid
 
     def _make_room(self, opening: Opening) -> Room:
         """The room, but for the port of its door."""
@@ -209,9 +214,13 @@ class LiveSession:
     def _options(self, door: Door) -> ClaudeAgentOptions:
         sandbox, opening = self._around.sandbox, self._opening_as
         self._room = replace(self._room, ports=(door.port,))
-        own = {**environment_of(self._cli, opening.session.id), "ANTHROPIC_BASE_URL": door.url, TOKEN: door.token}
+        own = {**environment_of(self._cli, opening.session.id), "ANTHROPIC_BASE_URL": door.url}
         entrance = sandbox.entrance(
-            self._room, env={**sandbox.environment(self._room), **own}, program=(self._cli.cli,), passes=PASSED
+            self._room,
+            env={**sandbox.environment(self._room), **own},
+            program=(self._cli.cli,),
+            passes=PASSED,
+            handed={TOKEN: door.token},
         )
         return options_of(opening, self._gate, launcher=sandbox.launcher, env=entrance, on_stderr=self._stderr.append)
 

@@ -18,8 +18,8 @@ from app.services.claude_code.permissions import ASK, PROPOSE
 from app.services.claude_code.transcripts import NOTHING, History
 
 BUNDLED_CLI = Path(claude_agent_sdk.__file__).parent / "_bundled" / "claude"
-TOKEN = "ANTHROPIC_API_KEY"  # noqa: S105 - a name
-"""The variable that holds what the CLI takes for its credential."""
+TOKEN = "CLAUDE_CODE_API_KEY_FILE_DESCRIPTOR"  # noqa: S105 - a name
+"""Where the CLI reads what it takes for its credential from, so that its own commands do not find it."""
 
 _SETTINGS = {
     "cleanupPeriodDays": 3650,  # else a later run deletes the transcripts that conversations are resumed from

@@ -47,7 +47,7 @@ class Differences:
 
     async def between(self, old: str, new: str) -> list[Difference]:
         """How two trees differ, by path. Nothing that the repository says hides an entry."""
-        flags = ("-r", "-z", "--raw", "--no-abbrev", "--find-renames", "--ignore-submodules=none")
+        flags = ("-r", "-z", "--raw", "--no-abbrev", "--no-renames", "--ignore-submodules=none")
         listed = await self._git.private("diff-tree", *flags, old, new)
         lines = list(_lines(listed.stdout))
         blobs = {blob for _, *sides in lines for mode, blob in sides if mode not in {_NOTHING, Kind.SUBMODULE}}

@@ -26,6 +26,7 @@ async def test_a_request_reaches_the_api_as_it_was_sent(door: Door, api: Message
     passed = {name: request.headers[name] for name in ("anthropic-beta", "x-app", "anthropic-version", "user-agent")}
     agent = f"python-httpx/{httpx.__version__}"
     assert passed == {"anthropic-beta": "a,b", "x-app": "cli", "user-agent": agent, **VERSION}
+    assert request.headers["accept-encoding"] == "identity"  # else nobody could read what was spent
     assert door.token not in repr(request.headers)
 
 

@@ -109,14 +109,15 @@ async def say_everything(store: DatabaseStore) -> None:
     await store.ask(run_id, question)
     await store.answer("PROJ-1", "q", Answer(by=PLANTED, answers={PLANTED: PLANTED}, text=PLANTED), queue)
     await store.move(run_id, RunStatus.RUNNING)
-    for number in ("1", "2", "3"):
+    for number in ("1", "2", "3", "4"):
         await store.send(message_of(), queue, message_id=number)
     await store.withdraw("1", by=PLANTED)
     await store.stage_ended(run_id, StageName.IMPLEMENT, StageStatus.FAILED, summary=PLANTED)
     await store.move(run_id, RunStatus.FAILED, outcome=PLANTED, error=PLANTED, by=PLANTED)
     await store.send_now("2", queue, by=PLANTED)
-    await store.stop_run((await store.conversation("PROJ-1")).run.id, outcome=PLANTED, by=PLANTED)
     await store.send_now("3", queue, by=PLANTED)
+    await store.stop_run((await store.conversation("PROJ-1")).run.id, outcome=PLANTED, by=PLANTED)
+    await store.send_now("4", queue, by=PLANTED)
     run_id = (await store.conversation("PROJ-1")).run.id
     await store.move(run_id, RunStatus.RUNNING)
     await store.ask(run_id, Question(id="plan", plan=PLANTED))
