@@ -19,7 +19,7 @@ from app.errors import AutoCodeError, ConfigurationError, WorkFailed
 from app.process import operator_environment, run
 from app.sandbox import Sandbox
 from app.services.claude_code import make_claude_code
-from app.services.gateway import make_gateway
+from app.services.gateway import Forgetful, make_gateway
 from app.services.github import make_repositories
 from app.services.langfuse import make_langfuse
 from app.services.store import make_store
@@ -166,15 +166,10 @@ async def _claude(settings: Settings, *, ask: bool) -> str:
     # One try: a person waits for the answer, and a refusal is the answer.
     settings = settings.model_copy(update={"claude_max_retries": 0})
     async with AsyncExitStack() as opened:
-        database = Database.of(settings)
-        opened.callback(database.close)
-        store = make_store(database)
-        await store.start()
-        opened.push_async_callback(store.stop)
         sandbox = Sandbox.of(settings)
         await sandbox.start()
         opened.push_async_callback(sandbox.stop)
-        gateway = make_gateway(settings, ledger=store)
+        gateway = make_gateway(settings, ledger=Forgetful())
         await gateway.start()
         opened.push_async_callback(gateway.stop)
         claude_code = make_claude_code(settings, gateway=gateway, sandbox=sandbox)
@@ -185,8 +180,9 @@ async def _claude(settings: Settings, *, ask: bool) -> str:
 async def _sandbox(settings: Settings) -> str:
     if settings.agent_sandbox == "off":
         raise ConfigurationError("AGENT_SANDBOX=off: what Claude runs can read whatever this user can.")
-    if (reason := await Sandbox.of(settings).missing()) is not None:
-        raise ConfigurationError(reason)
+    sandbox = Sandbox.of(settings.model_copy(update={"node_env": "production"}))  # which goes on with no other one
+    await sandbox.start()
+    await sandbox.stop()
     return f"{settings.agent_sandbox} keeps in what Claude and the repository run; network: {settings.agent_network}"
 
 

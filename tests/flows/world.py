@@ -83,14 +83,16 @@ CLEAN: Turns = {
 class World:
     """Used in a `with`; its parts outlive the service, which may be killed and started again.
 
-    `more` are repositories that conversations may choose beside REPOSITORY, each with its files. `turns` are asked for
-    at each request, so that a mapping that changes is a model that learns; `model` answers instead of them.
+    `files` are the repository's. `more` are repositories that conversations may choose beside it, each with its files.
+    `turns` are asked for at each request, so that a mapping that changes is a model that learns; `model` answers
+    instead of them.
     """
 
     def __init__(
         self,
         turns: Turns = CLEAN,
         *,
+        files: Mapping[str, str] = FILES,
         more: Mapping[str, Mapping[str, str]] | None = None,
         model: MessagesApi | None = None,
     ) -> None:
@@ -99,7 +101,7 @@ class World:
         self.workspace = self.directory / "workspace"
         self.model = model or MessagesApi(conversation(turns))
         self.git = GitServer(self.directory / "git", token=TOKEN)
-        bare = {name: self.git.create(name, files) for name, files in {REPOSITORY: FILES, **(more or {})}.items()}
+        bare = {name: self.git.create(name, files) for name, files in {REPOSITORY: files, **(more or {})}.items()}
         self._more = [name for name in bare if name != REPOSITORY]
         self.github = GitHubApi(bare, token=TOKEN, socket=self.directory / "gh.sock")
         self._servers = (self.model, self.git, self.github)

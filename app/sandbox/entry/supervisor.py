@@ -65,8 +65,9 @@ def _follow(supervisor: int) -> None:
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != supervisor:
         os._exit(CANNOT_ENTER)
-    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):  # what Python had made of them
-        signal.signal(number, signal.SIG_DFL)
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        if signal.getsignal(number) is not signal.SIG_DFL:  # what Python made of it, or whoever started the service
+            signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     os.setsid()
 

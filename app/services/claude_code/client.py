@@ -10,7 +10,7 @@ from pathlib import Path
 
 from claude_agent_sdk import Message, ResultMessage, StreamEvent
 
-from app.errors import Parked, SessionLost, WorkFailed
+from app.errors import Overloaded, Parked, SessionLost, WorkFailed
 from app.models import EventKind, Tokens
 from app.results import Account, Turn
 from app.services.claude_code.base import ClaudeCode, Emit, Permission, Prompt, Reply, SessionRef
@@ -48,6 +48,8 @@ class ClaudeCodeClient(ClaudeCode):
         self._cli = surroundings.cli
         self._processes = Processes(surroundings=surroundings, limit=limit, spare_role=AUTHOR)
         self._narrators: dict[str, Narrator] = {}
+        self._overloaded: set[str] = set()
+        """Sessions whose people know that the model is overloaded."""
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def start(self, *, reads: tuple[Path, ...] = ()) -> None:
@@ -99,6 +101,7 @@ class ClaudeCodeClient(ClaudeCode):
         await self._processes.drop(session_id)
         self._locks.pop(session_id, None)
         self._narrators.pop(session_id, None)
+        self._overloaded.discard(session_id)
 
     async def check(self) -> str:
         self._cli.state.mkdir(parents=True, exist_ok=True)
@@ -182,10 +185,18 @@ class ClaudeCodeClient(ClaudeCode):
             refusal = live.end()
         if result.is_error and refusal is not None:
             if isinstance(refusal, Parked):
-                told = {"until": refusal.until.isoformat(), "reason": refusal.message}
-                await task.emit(EventKind.PARKED, told)
+                await self._tell_parked(task, refusal)
             raise refusal
+        self._overloaded.discard(task.session.id)
         return result, spent
+
+    async def _tell_parked(self, task: _Task, parked: Parked) -> None:
+        """Once for an overload, however often it is met: what people can do about it stays the same."""
+        if isinstance(parked, Overloaded):
+            if task.session.id in self._overloaded:
+                return
+            self._overloaded.add(task.session.id)
+        await task.emit(EventKind.PARKED, {"until": parked.until.isoformat(), "reason": parked.message})
 
     async def _listen(
         self, live: LiveSession, messages: AsyncIterator[Message], task: _Task, spent: Tokens

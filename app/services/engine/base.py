@@ -73,7 +73,8 @@ class Steps(ABC):
                 if isinstance(parked, Overloaded):
                     overloaded_at = overloaded_at or time.monotonic()
                     if time.monotonic() - overloaded_at >= self._patience_s:
-                        raise
+                        waited = f"It was waited for {self._patience_s:.0f} seconds"
+                        raise WorkFailed(f"{parked.message} {waited}. Retry the run when it is well.") from parked
                 await asyncio.sleep((parked.until - datetime.now(UTC)).total_seconds())
             except TemporarilyFailed:
                 wait_s = next(waits, None)

@@ -102,10 +102,11 @@ class Connection(asyncio.Protocol):
         self._connections.add(self)
 
     def connection_lost(self, _error: Exception | None) -> None:
-        self._connections.discard(self)
         self._writable.set()
         if self._task is not None:
             self._task.cancel()
+        if not self.is_busy:
+            self._connections.discard(self)
 
     def pause_writing(self) -> None:
         self._writable.clear()
@@ -146,6 +147,7 @@ class Connection(asyncio.Protocol):
             request = Request(head.method.decode(), head.target.decode("latin-1"), list(head.headers), body, self._peer)
             self._body = bytearray()
             self._task = asyncio.create_task(self._exchange(request))
+            self._task.add_done_callback(self._forget_when_lost)
 
     def _answer_expectation(self) -> None:
         if self._http.they_are_waiting_for_100_continue:
@@ -156,6 +158,11 @@ class Connection(asyncio.Protocol):
             await self._handle(request, self)
         finally:
             self._next()
+
+    def _forget_when_lost(self, _task: "asyncio.Task[None]") -> None:
+        """Known until its request is given up, too: whoever closes the port waits for that."""
+        if self._transport.is_closing():
+            self._connections.discard(self)
 
     def _next(self) -> None:
         if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:

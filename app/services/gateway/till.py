@@ -1,7 +1,7 @@
 """Who may spend how much: every request is charged here before it is sent, and settled when its cost is known."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -80,7 +80,7 @@ class Till:
             await self._settled.wait()
         for purse in (ticket, day):
             purse.reserved[spending.id] = purse.unwritten[spending.id] = spending.cost_usd
-        self._write(spending.id, self._ledger.reserve(spending))
+        self._write(self._ledger.reserve, spending)
 
     def settle(self, spending: Spending) -> None:
         """Charge what it really was, in place of the estimate."""
@@ -89,7 +89,7 @@ class Till:
             purse.spent_usd += spending.cost_usd
         self._settled.set()
         self._settled = asyncio.Event()
-        self._write(spending.id, self._ledger.settle(spending), last=spending)
+        self._write(self._ledger.settle, spending)
 
     async def drain(self) -> None:
         """Wait until everything is written, for at most a while. What is not, counts as its estimate for good."""
@@ -115,20 +115,20 @@ class Till:
         said = f"Today has cost ${day.spent_usd:.2f}, and may cost ${self._ceilings.day_usd:.2f}. "
         return CeilingReached(f"{said}Retry the run tomorrow (UTC), or raise MAX_COST_USD_PER_DAY.")
 
-    def _write(self, spending_id: str, writing: Awaitable[None], *, last: Spending | None = None) -> None:
-        before = self._writing.get(spending_id)
+    def _write(self, way: Callable[[Spending], Awaitable[None]], spending: Spending) -> None:
+        before = self._writing.get(spending.id)
 
         async def write() -> None:
             # Not while the request is being sent: the database's thread would take the interpreter away from it.
             await (asyncio.wait({before}) if before is not None else asyncio.sleep(_AFTER_SENDING_S))
             try:
-                await writing
+                await way(spending)
             except StoreUnavailable as error:
-                _log.error("spending_not_written", spending=spending_id, message=error.message)
-            if last is not None:
-                self._written(last)
+                _log.error("spending_not_written", spending=spending.id, message=error.message)
+            if spending.settled:
+                self._written(spending)
 
-        self._writing[spending_id] = asyncio.create_task(write())
+        self._writing[spending.id] = asyncio.create_task(write())
 
     def _written(self, spending: Spending) -> None:
         del self._writing[spending.id]

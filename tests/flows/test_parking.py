@@ -1,0 +1,54 @@
+"""An account that is at its limit, on real parts: every run waits, one request tries, and all go on."""
+
+import time
+
+from tests.fakes.scripts import ModelRequest
+from tests.flows.world import World
+
+RUNS, AT_ONCE = 8, 4
+
+
+def test_eight_runs_wait_for_the_accounts_reset_and_one_request_tries_first() -> None:
+    with World() as world, world.service(MAX_CONCURRENT_RUNS=str(AT_ONCE)) as service:
+        reset = int(time.time()) + 4
+        refused: list[float] = []
+
+        def is_at_its_limit(_request: ModelRequest) -> bool:
+            if (now := time.time()) < reset:
+                refused.append(now)
+            return now < reset
+
+        told = {
+            "anthropic-ratelimit-unified-status": "rejected",
+            "anthropic-ratelimit-unified-reset": str(reset),
+            "retry-after": "1",
+        }
+        world.model.fault(429, times=None, when=is_at_its_limit, headers=told)
+        run_ids = [service.accept(world.ticket(f"PROJ-{number}")) for number in range(1, RUNS + 1)]
+        runs = [service.wait(run_id) for run_id in run_ids]
+
+        assert {run["status"] for run in runs} == {"pr_opened"}
+        assert len(world.pulls) == RUNS
+        # Those that were on their way before the first answer came, and one that tries.
+        assert 1 <= len(refused) <= AT_ONCE + 1
+        assert [line["event"] for line in service.logged() if line["event"].startswith("model_")] == [
+            "model_parked",
+            "model_open",
+        ]
+
+
+def test_an_overload_of_some_seconds_loses_no_run() -> None:
+    with World() as world, world.service(MAX_CONCURRENT_RUNS=str(AT_ONCE)) as service:
+        over = time.time() + 12
+        tries: list[float] = []
+
+        def is_overloaded(_request: ModelRequest) -> bool:
+            if (now := time.time()) < over:
+                tries.append(now)
+            return now < over
+
+        world.model.fault(529, times=None, when=is_overloaded)
+        run_ids = [service.accept(world.ticket(f"PROJ-{number}")) for number in range(1, AT_ONCE + 1)]
+        assert {service.wait(run_id)["status"] for run_id in run_ids} == {"pr_opened"}
+        assert len(world.pulls) == AT_ONCE
+        assert len(tries) <= AT_ONCE + 8, "a storm of retries"
