@@ -42,6 +42,7 @@ def serve() -> None:
         port=settings.claude_code_api_port,
         log_config=None,
         timeout_graceful_shutdown=_GRACE_S,
+        proxy_headers=False,  # whoever calls from this machine could name any address
     )
 
 

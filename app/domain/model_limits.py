@@ -26,12 +26,15 @@ _PREFIX = "anthropic-ratelimit-"
 class Standing(Model):
     """How the account stands. `until` is when it is tried again; `reason` is a sentence for people.
 
+    `announced`: the API itself said until when; else that is only when it is tried next.
+
     open: requests pass. parked: none does before `until`. closed: the credential is refused, people must act.
     """
 
     state: Literal["open", "parked", "closed"] = "open"
     until: datetime | None = None
     reason: str = ""
+    announced: bool = False
 
 
 OPEN = Standing()
@@ -103,10 +106,10 @@ class ModelLimits:
     def _park(self, leave: Pass, reason: str, told: datetime | None, now: datetime) -> None:
         if leave.wave != self._wave:
             if told is not None and self._standing.until is not None and told > self._standing.until:
-                self._standing = Standing(state="parked", until=told, reason=reason)
+                self._standing = Standing(state="parked", until=told, reason=reason, announced=True)
             return
         until = told or now + timedelta(seconds=self._wait_s())
-        self._standing = Standing(state="parked", until=until, reason=reason)
+        self._standing = Standing(state="parked", until=until, reason=reason, announced=told is not None)
         self._failures += 1
         self._wave += 1
         self._probing_until = None

@@ -228,7 +228,9 @@ def test_a_secret_that_comes_piece_by_piece_is_never_shown(whole: str) -> None:
 
 
 def test_an_ordinary_text_is_shown_as_far_as_it_is_written() -> None:
-    text = "I read theme.py: the default is light, and ask-back tests (12) need e-mail or a key; see https://example.org/a; größer ist besser."
+    text = (
+        "I read theme.py, light by default; ask-back tests (12) need a key: see https://example.org/a, größer ist gut."
+    )
     for size in range(len(text) + 1):
         assert REDACTOR.redact_unfinished(text[:size]) == text[:size]
 

@@ -30,7 +30,7 @@ def account(world: World) -> Account:
 
 def assert_stopped_within_one_request(world: World, run: Json) -> None:
     assert run["status"] == "failed"
-    assert "of the $0.60" in run["error"], run["error"]
+    assert "may cost $0.60" in run["error"], run["error"]
     assert "MAX_COST_USD_PER_TICKET" in run["error"]
     known = account(world)
     assert CEILING_USD <= known.spent < CEILING_USD + known.dearest

@@ -10,10 +10,10 @@ import pytest
 
 from tests.fakes.langfuse_api import PUBLIC_KEY, SECRET_KEY, LangfuseApi
 from tests.fakes.messages_api import API_KEY
-from tests.fakes.scripts import Reply, bash, read_file, write_file
+from tests.fakes.scripts import Reply, bash, read_file, verdict, write_file
 from tests.flows.outside import Outside
 from tests.flows.service import ACCESS_CODE, WEBHOOK_SECRET, Service
-from tests.flows.world import IMPLEMENT, REPOSITORY, REVIEW, TOKEN, World, verdict
+from tests.flows.world import IMPLEMENT, REPOSITORY, REVIEW, TOKEN, World
 
 OF_HOME, OF_A_FILE, OF_ANOTHER = "a-secret-in-the-operators-home", "a-secret-that-is-mounted", "work-of-another-ticket"
 SECRETS = {

@@ -4,15 +4,14 @@ import contextlib
 import os
 import signal
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _END_LIMIT_S = 10.0
 _LOOK_AGAIN_S = 0.05
 
 
-@dataclass(frozen=True)
-class Process:
+class Process(NamedTuple):
     """A process as the kernel last told of it; `memory` in bytes."""
 
     pid: int

@@ -31,6 +31,9 @@ class _Result(Model):
 Said = dict[str, Any]
 """A step's result as it is recorded."""
 
+Redact = Callable[[Said], Said]
+"""Takes the secrets out of a result before it is recorded."""
+
 
 class Steps(ABC):
     """The steps of one run. A step that has finished is never run again: its recorded result is given instead.
@@ -38,9 +41,16 @@ class Steps(ABC):
     A step whose process died while it ran is run again, so its function must bear that.
     """
 
-    def __init__(self, *, retry_after_s: Sequence[float] = (1.0, 5.0, 20.0), patience_s: float = 900.0) -> None:
+    def __init__(
+        self,
+        *,
+        retry_after_s: Sequence[float] = (1.0, 5.0, 20.0),
+        patience_s: float = 900.0,
+        redact: Redact = lambda said: said,
+    ) -> None:
         self._retry_after_s = tuple(retry_after_s)
         self._patience_s = patience_s
+        self._redact = redact
 
     async def run(self, name: str, function: Callable[[], Awaitable[T]], result: type[T] | Any) -> T:
         """Run `function` as the step `name` and return its result; `result` is its type, any that pydantic knows.
@@ -55,8 +65,8 @@ class Steps(ABC):
             try:
                 value = await self._persevere(function)
             except WorkFailed as error:
-                return _Result(failure=error.message).model_dump(mode="json")
-            return _Result(value=adapter.dump_python(value, mode="json")).model_dump(mode="json")
+                return self._redact(_Result(failure=error.message).model_dump(mode="json"))
+            return self._redact(_Result(value=adapter.dump_python(value, mode="json")).model_dump(mode="json"))
 
         said = _Result.model_validate(await self._execute(name, body))
         if said.failure is not None:

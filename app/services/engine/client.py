@@ -16,7 +16,7 @@ from dbos import _dbos as dbos_module
 from dbos import error as dbos_error
 
 from app.database import Database
-from app.services.engine.base import Engine, Said, Steps, Workflow
+from app.services.engine.base import Engine, Redact, Said, Steps, Workflow
 from app.services.engine.ownership import Ownership
 
 _APPLICATION = "auto-code"
@@ -49,12 +49,14 @@ class DbosEngine(Engine):
         concurrency: int,
         retry_after_s: Sequence[float] = (1.0, 5.0, 20.0),
         patience_s: float = 900.0,
+        redact: Redact = lambda said: said,
         lock_wait_s: float = LOCK_WAIT_S,
     ) -> None:
         self._database = database
         self._concurrency = concurrency
         self._retry_after_s = retry_after_s
         self._patience_s = patience_s
+        self._redact = redact
         self._ownership = Ownership.of(database, wait_s=lock_wait_s)
         self._client = DBOSClient(
             system_database_url=database.url,
@@ -75,9 +77,11 @@ class DbosEngine(Engine):
         DBOS(config=self._config())
         _tame_logs()
 
+        steps = DurableSteps(retry_after_s=self._retry_after_s, patience_s=self._patience_s, redact=self._redact)
+
         @DBOS.workflow(name=_WORKFLOW, max_recovery_attempts=_MOST_RECOVERIES)
         async def run(run_id: str) -> None:
-            await workflow(run_id, DurableSteps(retry_after_s=self._retry_after_s, patience_s=self._patience_s))
+            await workflow(run_id, steps)
 
         DBOS.launch()
         await DBOS.register_queue_async(

@@ -4,6 +4,7 @@ from functools import lru_cache
 
 from app.config import Settings, get_settings
 from app.database import Database, get_database
+from app.domain.redaction import Redactor
 from app.services.engine.base import Engine
 from app.services.engine.client import LOCK_WAIT_S, DbosEngine
 
@@ -16,6 +17,7 @@ def make_engine(settings: Settings, database: Database, *, lock_wait_s: float = 
         lock_wait_s=lock_wait_s,
         retry_after_s=settings.retry_after_s,
         patience_s=settings.claude_patience_s,
+        redact=Redactor(settings.secrets).redact,
     )
 
 

@@ -48,7 +48,8 @@ class Door(ABC):
     def refusal(self) -> WorkFailed | None:
         """Why the gateway last refused a request of the turn, also after its end; None where it refused none.
 
-        Parked while the account takes no requests; else WorkFailed: a ceiling is reached, the credential is refused.
+        Parked while the account takes no requests, Overloaded while the API serves nobody; else WorkFailed: a ceiling
+        is reached, the credential is refused.
         """
 
     @abstractmethod

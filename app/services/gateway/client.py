@@ -56,5 +56,7 @@ class GatewayClient(Gateway):
 
     async def admitted(self) -> None:
         standing = self.standing
-        if standing.until is not None and standing.until > utc_now():
+        if standing.state == "closed" and standing.until is not None:
             raise Parked(standing.reason, until=standing.until)
+        if standing.until is not None and standing.until > utc_now():
+            raise self._traffic.parked()

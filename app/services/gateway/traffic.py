@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from app.domain.model_limits import ModelLimits, Pass, Standing
-from app.errors import Parked
+from app.errors import Overloaded, Parked
 from app.http import StreamedReply
 from app.logger import get_logger
 
@@ -53,8 +53,7 @@ class Traffic:
         """What a run is told that cannot be served."""
         standing = self.standing
         until = max(standing.until or self._now(), self._now() + timedelta(seconds=1))
-        message = f"{standing.reason} The run goes on by itself at {until:%Y-%m-%d %H:%M:%S} UTC."
-        return Parked(message, until=until)
+        return (Parked if standing.announced else Overloaded)(standing.reason, until=until)
 
     def answered(self, leave: Pass, reply: StreamedReply) -> bool:
         """Learn from an answer; whether it says that the account is not served."""

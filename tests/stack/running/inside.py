@@ -1,5 +1,7 @@
 """The suite's own tests of what the agent may do, in the service's container: its image, its user, its walls."""
 
+import re
+
 import pytest
 
 from tests.stack.containers import Stack
@@ -17,6 +19,6 @@ NO_NAMESPACES = "not bwrap"
 
 @pytest.mark.parametrize("tests", [ROOMS, AGENT], ids=["rooms", "agent"])
 def test_what_holds_on_a_host_holds_in_the_container(stack: Stack, tests: tuple[str, ...]) -> None:
-    pytest_ = ("pytest", "-n0", "-p", "no:cacheprovider", "-p", "no:randomly", "-k", NO_NAMESPACES, *tests)
-    told = stack.compose("run", "--rm", "--no-deps", "--no-TTY", "inside", *CLEAN, *pytest_)
-    assert "skipped" not in told
+    command = ("pytest", "-n0", "-p", "no:cacheprovider", "-p", "no:randomly", "-k", NO_NAMESPACES, *tests)
+    told = stack.compose("run", "--rm", "--no-deps", "--no-TTY", "inside", *CLEAN, *command)
+    assert re.search(r"\b[1-9]\d* passed", told), told
