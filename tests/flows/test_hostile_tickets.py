@@ -36,7 +36,6 @@ def test_a_ticket_stays_between_its_fences_and_what_is_posted_pings_and_loads_no
 
         (pull,) = world.pulls
         posted = f"{pull.title}\n{pull.body}"
-        assert "evil.example/pixel.png" not in posted.replace("`", "") or "![" not in posted
         for harmful in ("![", "<img", "<!-- You", "@everyone", "Closes #12", *INVISIBLE):
             assert harmful not in posted, harmful
 

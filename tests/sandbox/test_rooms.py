@@ -218,6 +218,18 @@ print(json.dumps({
     assert set(seen.values()) <= REFUSED
 
 
+async def test_with_bubblewrap_nothing_outside_exists(make: Make, worktree: Path) -> None:
+    if shutil.which("bwrap") is None:
+        pytest.skip("bubblewrap is not installed")
+    sandbox = make(agent_sandbox="bwrap")
+    program = """
+processes = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+print(json.dumps([len(processes) < 4, os.path.exists("/var"), os.access("/", os.W_OK)]))
+"""
+    seen = await attempt(sandbox, room_of(sandbox, worktree), program)
+    assert seen == [True, False, False]
+
+
 async def test_a_program_has_no_rights_and_no_way_to_some(sandbox: Sandbox, worktree: Path) -> None:
     program = """
 import ctypes, resource
@@ -270,6 +282,25 @@ async def test_a_program_sees_exactly_the_given_variables(sandbox: Sandbox, work
     done = await process.run(["sh"], cwd=worktree, env=own, limit_s=LIMIT_S, launcher=sandbox.launcher)
     seen = dict(line.split("=", 1) for line in done.text.splitlines())
     assert {name: value for name, value in seen.items() if name not in {"PWD", "_"}} == {**given, "KEPT": "too"}
+
+
+async def test_what_a_program_is_handed_is_read_once_and_in_no_environment(sandbox: Sandbox, worktree: Path) -> None:
+    room = room_of(sandbox, worktree)
+    environment = {"PATH": os.environ["PATH"]}
+    look = """
+import os
+token = int(os.environ["TOKEN_DESCRIPTOR"])
+print(os.read(token, 99), os.read(token, 99), b"key" in open("/proc/self/environ", "rb").read())
+"""
+    entrance = sandbox.entrance(room, env=environment, handed={"TOKEN_DESCRIPTOR": "key"})
+    argv = [PYTHON, "-c", look]
+    done = await process.run(argv, cwd=worktree, env=entrance, limit_s=LIMIT_S, launcher=sandbox.launcher)
+    assert done.text == "b'key' b'' False\n"
+
+
+async def test_a_program_inherits_nothing_open(sandbox: Sandbox, worktree: Path) -> None:
+    program = "print(json.dumps([fd for fd in range(3, 1024) if tried(lambda: os.fstat(fd)) == 'done']))"
+    assert await attempt(sandbox, room_of(sandbox, worktree), program) == []
 
 
 # Tools

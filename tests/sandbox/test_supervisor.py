@@ -170,9 +170,16 @@ async def test_a_program_cannot_end_its_supervisor(landlock: Sandbox, worktree: 
 # Limits
 
 TAKES = """
-import subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", "held = b'x' * (400 << 20); import time; time.sleep(600)"])
-print(child.wait(), flush=True)
+import subprocess, sys
+def holding(mebibytes):
+    program = f"held = b'x' * ({mebibytes} << 20); import time; print('held', flush=True); time.sleep(600)"
+    child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    child.stdout.readline()
+    return child
+own = b"x" * (150 << 20)
+small, big, late = holding(1), holding(120), holding(1)
+print(big.wait(), small.poll(), late.poll(), flush=True)
+small.kill(), late.kill()
 """
 MULTIPLIES = """
 import os, signal, subprocess, time
@@ -184,10 +191,10 @@ print(first.poll() is None, sum(other.poll() is None for other in others), flush
 """
 
 
-async def test_a_room_over_its_memory_loses_its_biggest_process(make: Make, worktree: Path) -> None:
+async def test_a_room_over_its_memory_loses_the_biggest_process_beside_the_program(make: Make, worktree: Path) -> None:
     sandbox = make(agent_memory_mb=256)
     done = await inside(sandbox, room_of(sandbox, worktree), PYTHON, "-c", TAKES)
-    assert (done.code, done.text) == (0, f"{-signal.SIGKILL}\n")
+    assert (done.code, done.text) == (0, f"{-signal.SIGKILL} None None\n")
     assert "AGENT_MEMORY_MB" in done.error_text
 
 

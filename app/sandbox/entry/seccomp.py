@@ -8,6 +8,7 @@ import ctypes
 import errno
 import os
 import struct
+from collections.abc import Iterable
 
 from .kernel import PR_SET_SECCOMP, CannotEnter, prctl
 
@@ -32,6 +33,15 @@ _NOT_PERMITTED = {
     "bpf": (321, 280), "perf_event_open": (298, 241), "userfaultfd": (323, 282), "kcmp": (312, 272),
     "process_vm_readv": (310, 270), "process_vm_writev": (311, 271),
 }  # fmt: skip
+
+_OF_OTHERS = {
+    # number, and the arguments that must be 0 for the caller to mean itself
+    "prlimit64": ((302, 261), (0,)),
+    "setpriority": ((141, 140), (0, 1)), "ioprio_set": ((251, 30), (1,)),
+    "sched_setparam": ((142, 118), (0,)), "sched_setscheduler": ((144, 119), (0,)), "sched_setattr": ((314, 274), (0,)),
+}  # fmt: skip
+"""What changes limits and priorities, also of the service and of supervisors: they have the same user id, and Landlock
+does not ask. A limit on open files or on time would end them."""
 
 _NEW_NAMESPACES = 0x7E020000
 _NEW_TIME_NAMESPACE = 0x80
@@ -72,6 +82,8 @@ def program(*, any_socket: bool) -> bytes:
         code += _when(_EQUAL, numbers[column], _refuse(errno.ENOSYS))
     for numbers in _NOT_PERMITTED.values():
         code += _when(_EQUAL, numbers[column], _refuse(errno.EPERM))
+    for numbers, arguments in _OF_OTHERS.values():
+        code += _when(_EQUAL, numbers[column], _all_zero(arguments))
     code += _flags(_CLONE[column], 0, _NEW_NAMESPACES, errno.EPERM)
     code += _flags(_UNSHARE[column], 0, _NEW_NAMESPACES | _NEW_TIME_NAMESPACE, errno.EPERM)
     if not any_socket:
@@ -101,6 +113,14 @@ def _sockets() -> Program:
         *_when(_EQUAL, _AF_INET6, tcp),
         *_refuse(errno.EAFNOSUPPORT),
     ]
+
+
+def _all_zero(arguments: Iterable[int]) -> Program:
+    """Allow a call whose arguments are all 0."""
+    code: Program = []
+    for index in arguments:
+        code += [_load(_argument(index)), *_unless(_EQUAL, 0, _refuse(errno.EPERM))]
+    return [*code, _allow()]
 
 
 def _flags(number: int, argument: int, bits: int, error: int) -> Program:

@@ -212,7 +212,8 @@ class ClaudeCodeClient(ClaudeCode):
                     if (text := draft.grown(message)) is not None:
                         await task.emit(EventKind.WRITING, {"text": text, "role": task.role.name})
                 for kind, payload in narrator.events(message):
-                    await task.emit(kind, payload)
+                    if kind is not EventKind.NOTICE or not live.is_refused:  # which is said better once, at the end
+                        await task.emit(kind, payload)
         finally:
             # Whatever ends the listening ends the turn: nothing may go on that nobody hears of.
             if not ended and not live.lost and not await asyncio.shield(live.interrupt()):

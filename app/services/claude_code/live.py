@@ -96,6 +96,11 @@ class LiveSession:
         if self._door is not None:
             self._door.begin(self._account)
 
+    @property
+    def is_refused(self) -> bool:
+        """The model was not asked in this turn, or refuses everybody."""
+        return self._door is not None and self._door.refusal() is not None
+
     def end(self) -> WorkFailed | None:
         """The turn has ended, and nothing is asked of the model any more. Why the model was not asked, where so."""
         self._account = None

@@ -4,6 +4,8 @@ It is the witness after a crash: the CLI writes the prompt down before its first
 """
 
 import json
+import os
+import stat
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -19,6 +21,8 @@ GO_ON = "Go on with what you were asked: you were cut off in the middle of it."
 
 _KINDS = frozenset({"user", "assistant", "attachment", "cost-state"})
 """Entries that tell what happened; half of the file are copies of requests."""
+_MOST_BYTES = 256 << 20
+"""Of one file, so that what a command writes there does not fill the service's memory."""
 
 
 class Asked(Model):
@@ -107,13 +111,24 @@ class Transcript:
     def _entries(self) -> Iterator[dict[str, Any]]:
         directory, name = self._pattern
         for file in directory.glob(name):
-            for line in file.read_text(errors="replace").splitlines():
+            for line in _lines(file):
                 try:
-                    entry = json.loads(line)
-                except json.JSONDecodeError:
-                    continue  # the last line of a process that was killed
+                    entry = json.loads(line.decode(errors="replace"))
+                except (ValueError, RecursionError):
+                    continue  # the last line of a process that was killed, or what a command of the session wrote
                 if isinstance(entry, dict) and entry.get("type") in _KINDS:
                     yield entry
+
+
+def _lines(file: Path) -> Iterator[bytes]:
+    """The lines of a regular file. Commands of the session can write here: a link, pipe or device is not read."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return
+    with os.fdopen(descriptor, "rb") as opened:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            yield from opened.read(_MOST_BYTES).splitlines()
 
 
 def _is_anchor(entry: Mapping[str, Any], anchor: str) -> bool:

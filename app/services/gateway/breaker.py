@@ -12,6 +12,8 @@ from app.logger import get_logger
 from app.services.gateway.upstream import Upstream
 
 _EVERY_S = 30.0
+_FIRST_S = 2.0
+"""A credential that is mended at once is noticed soon; later ones less often."""
 
 _log = get_logger(__name__)
 
@@ -22,6 +24,7 @@ class Breaker:
     def __init__(self, *, upstream: Upstream, every_s: float = _EVERY_S) -> None:
         self._upstream = upstream
         self._every_s = every_s
+        self._wait_s = every_s
         self._closed: Standing | None = None
         self._refused: tuple[str, SecretStr] | None = None
         self._asking: asyncio.Task[None] | None = None
@@ -50,6 +53,7 @@ class Breaker:
         """Let nothing pass from now on."""
         if self._closed is None:
             name, self._refused = self._upstream.credential_name, self._upstream.credential
+            self._wait_s = min(_FIRST_S, self._every_s)
             reason = f"Claude's API refused the credential. Check {name}, then retry the run."
             self._closed = Standing(state="closed", until=self._next_question(), reason=reason)
             _log.error("credential_refused", variable=name, message=reason)
@@ -63,11 +67,12 @@ class Breaker:
 
     async def _ask_until_good(self, name: str) -> None:
         while self._closed is not None:
-            await asyncio.sleep(self._every_s)
+            await asyncio.sleep(self._wait_s)
             if await self._is_good():
                 self._closed = None
                 _log.info("credential_accepted", variable=name)
             else:
+                self._wait_s = min(2 * self._wait_s, self._every_s)
                 self._closed = self._closed.model_copy(update={"until": self._next_question()})
 
     async def _is_good(self) -> bool:
@@ -77,8 +82,9 @@ class Breaker:
             return False
         if status == HTTPStatus.FORBIDDEN:  # it may not list models, but a new one may do what it is for
             return self._refused is not None and self._upstream.credential != self._refused
-        # Not every address of the API lists models; the credential was let in there.
-        return status < HTTPStatus.BAD_REQUEST or status == HTTPStatus.NOT_FOUND
+        # Where the question itself is refused, its credential was let in: not every address lists models, and Bedrock
+        # is asked for nothing.
+        return status < HTTPStatus.BAD_REQUEST or status in {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND}
 
     def _next_question(self) -> datetime:
-        return datetime.now(UTC) + timedelta(seconds=self._every_s)
+        return datetime.now(UTC) + timedelta(seconds=self._wait_s)

@@ -13,11 +13,11 @@ from app.domain.budget import Spending
 from app.domain.prices import price_of
 from app.errors import WorkFailed
 from app.results import Account
+from app.services.gateway.api import Api
 from app.services.gateway.listener import Connection, Request
 from app.services.gateway.traffic import utc_now
 from app.services.gateway.usage import Meter
 
-_METERED = "/v1/messages"
 _MODEL_FIRST = re.compile(rb'\s*\{\s*"model"\s*:\s*"([\w.:@\[\]-]+)"')
 _AGENT = b"x-claude-code-agent-id"
 
@@ -33,8 +33,9 @@ class OpenTurn:
 
 @dataclass(frozen=True)
 class Order:
-    """A request that may pass, for the API's address `target`."""
+    """A request that may pass to the API, for the address `target` of it."""
 
+    api: Api
     turn: OpenTurn
     request: Request
     connection: Connection
@@ -43,7 +44,7 @@ class Order:
     @property
     def is_metered(self) -> bool:
         """It asks the model, which costs money."""
-        return self.request.method == "POST" and self.target.partition("?")[0] == _METERED
+        return self.api.is_metered(self.request.method, self._path)
 
     @cached_property
     def body(self) -> dict[str, Any]:
@@ -57,9 +58,15 @@ class Order:
     @cached_property
     def model(self) -> str:
         """The model that is asked."""
+        if known := self.api.model_in(self._path):
+            return known
         # The CLI names it first: a long conversation is not read before it is sent.
         named = _MODEL_FIRST.match(self.request.body)
         return named.group(1).decode() if named else str(self.body.get("model") or "")
+
+    @property
+    def _path(self) -> str:
+        return self.target.partition("?")[0]
 
     @property
     def agent_id(self) -> str:

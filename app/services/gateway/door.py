@@ -1,6 +1,5 @@
 """A door: its own port on loopback, its own token, and nobody through it but the turn that is open."""
 
-import re
 import secrets
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
@@ -8,25 +7,25 @@ from http import HTTPStatus
 from app.errors import WorkFailed
 from app.results import Account
 from app.services.gateway.answers import refuse
+from app.services.gateway.api import Api
 from app.services.gateway.base import Door
 from app.services.gateway.course import OpenTurn, Order
 from app.services.gateway.listener import Connection, Listener, Request
 
 _ROOM = "/gateway"
-_ASKED = {("POST", "/v1/messages"), ("POST", "/v1/messages/count_tokens"), ("GET", "/v1/models")}
-_ONE_MODEL = re.compile(r"/v1/models/\w[\w.:@-]*")
 _SESSION = b"x-claude-code-session-id"
 
 Refusal = tuple[int, str]
 
 
 class LocalDoor(Door):
-    """Lets the requests of one session's process pass on to `take`."""
+    """Lets the requests of one session's process pass on to `take`, if the API is asked such things."""
 
     def __init__(
-        self, *, session_id: str, take: Callable[[Order], Awaitable[None]], begun: Callable[[str], None]
+        self, *, api: Api, session_id: str, take: Callable[[Order], Awaitable[None]], begun: Callable[[str], None]
     ) -> None:
         self.token = f"auto-code-{secrets.token_urlsafe(32)}"
+        self._api = api
         self._session_id = session_id
         self._take = take
         self._begun = begun
@@ -65,10 +64,10 @@ class LocalDoor(Door):
             await refuse(connection, *refused)
         elif (turn := self._turn) is None:
             await refuse(connection, HTTPStatus.FORBIDDEN, "This token's run has ended; it may ask nothing more.")
-        elif target == request.target or not _is_asked(request.method, target):
+        elif target == request.target or not self._api.passes(request.method, target.partition("?")[0]):
             await refuse(connection, HTTPStatus.NOT_FOUND, f"{request.method} {target} does not pass the gateway.")
         else:
-            await self._take(Order(turn, request, connection, target))
+            await self._take(Order(self._api, turn, request, connection, target))
 
     def _stranger(self, request: Request) -> Refusal | None:
         """Why the request is none of this door's process; None where it is."""
@@ -80,8 +79,3 @@ class LocalDoor(Door):
         if request.header(_SESSION) not in {"", self._session_id}:
             return HTTPStatus.FORBIDDEN, "This token belongs to another session."
         return None
-
-
-def _is_asked(method: str, target: str) -> bool:
-    path = target.partition("?")[0]
-    return (method, path) in _ASKED or (method == "GET" and _ONE_MODEL.fullmatch(path) is not None)

@@ -17,6 +17,7 @@ def make_gateway(settings: Settings, *, ledger: Ledger) -> Gateway:
         base_url=settings.anthropic_base_url,
         credential=settings.claude_credential_now,
         ledger=ledger,
+        patience_s=settings.claude_patience_s,
         ceilings=Ceilings(ticket_usd=settings.max_cost_usd_per_ticket, day_usd=settings.max_cost_usd_per_day),
     )
 

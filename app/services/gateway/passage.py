@@ -6,10 +6,11 @@ from http import HTTPStatus
 from app.domain.model_limits import Pass
 from app.errors import ConfigurationError, Parked, StoreUnavailable, TemporarilyFailed, WorkFailed
 from app.http import StreamedReply
-from app.logger import get_logger
+from app.logger import bind, get_logger
 from app.services.gateway.answers import FINAL, refuse
 from app.services.gateway.breaker import Breaker
 from app.services.gateway.course import Course, Order
+from app.services.gateway.events import events_of
 from app.services.gateway.prefixes import Prefixes
 from app.services.gateway.till import CeilingReached, Till
 from app.services.gateway.traffic import Traffic
@@ -37,6 +38,8 @@ class Passage:
 
     async def take(self, order: Order) -> None:
         """Answer the request: with the API's answer, or with why it was not asked."""
+        # The connection's task was begun by whoever opened the door, maybe in another run.
+        bind(run=order.turn.account.run_id, ticket=order.turn.account.ticket)
         course = Course()
         try:
             await (self._charged(order, course) if order.is_metered else self._sent(order, course))
@@ -82,7 +85,7 @@ class Passage:
                 told, course.status = True, reply.status
                 if self._traffic.answered(leave, reply):
                     return False
-                course.meter = Meter(streamed=_is_streamed(reply))
+                course.meter = Meter(events_of(reply))
                 await self._given_back(order, course.meter, reply)
                 if course.meter.overloaded:
                     self._traffic.failed(leave, "Claude's API is overloaded.")
@@ -127,8 +130,3 @@ class Passage:
             facts = {"session": order.turn.session_id, "agent": order.agent_id or None, "cause": cause}
             _log.warning("prefix_rewritten", **facts, cache_read=paid.cache_read, cache_write=paid.cache_write)
         return cause
-
-
-def _is_streamed(reply: StreamedReply) -> bool:
-    kinds = (value for name, value in reply.headers if name.lower() == b"content-type")
-    return next(kinds, b"").startswith(b"text/event-stream")

@@ -74,7 +74,7 @@ def _prefix_of(order: Order, at: float) -> _Prefix:
     body = order.body
     messages = tuple((said.get("role"), _blocks(said.get("content"))) for said in _mappings(body.get("messages")))
     return _Prefix(
-        model=str(body.get("model")),
+        model=order.model,
         tools=_blocks(body.get("tools")),
         system=_blocks(body.get("system")),
         messages=messages,

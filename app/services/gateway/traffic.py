@@ -11,7 +11,7 @@ from app.logger import get_logger
 
 _SHORT = timedelta(seconds=5)
 """A request waits inside for a time that is no further away; its run needs not be disturbed."""
-_PATIENCE = timedelta(seconds=30)
+PATIENCE_S = 30.0
 """How long one request waits inside, in all."""
 
 _log = get_logger(__name__)
@@ -25,8 +25,11 @@ def utc_now() -> datetime:
 class Traffic:
     """The account's limits, and who waits for them."""
 
-    def __init__(self, *, limits: ModelLimits, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self, *, limits: ModelLimits, patience_s: float = PATIENCE_S, now: Callable[[], datetime] = utc_now
+    ) -> None:
         self._limits = limits
+        self._patience = timedelta(seconds=patience_s)
         self._now = now
         self._changed = asyncio.Event()
 
@@ -37,7 +40,7 @@ class Traffic:
 
     def patience(self) -> datetime:
         """Until when a request that comes now may wait inside."""
-        return self._now() + _PATIENCE
+        return self._now() + self._patience
 
     async def enter(self, give_up: datetime) -> Pass:
         """Leave to send one request, at once or in a moment. Raises Parked when it would take longer."""

@@ -1,4 +1,4 @@
-"""The Messages API behind the gateway: the same request with the real credential in place of the CLI's token."""
+"""The API behind the gateway: the same request with the real credential in place of the CLI's token."""
 
 import contextlib
 from collections.abc import Callable
@@ -7,16 +7,12 @@ from pydantic import SecretStr
 
 from app.errors import ConfigurationError
 from app.http import StreamedReply, StreamingClient
+from app.services.gateway.api import Api
 from app.services.gateway.listener import Headers, Request
 
 Credential = Callable[[], tuple[str, SecretStr] | None]
 """Variable and value of the credential as it is at the moment."""
 
-API = "https://api.anthropic.com"
-
-_OAUTH = "CLAUDE_CODE_OAUTH_TOKEN"
-_OAUTH_BETA = b"oauth-2025-04-20"
-_VERSION = (b"anthropic-version", b"2023-06-01")
 _SILENCE_S = 600.0
 """A backstop: the CLI gives up much sooner, and its hanging up ends the request."""
 
@@ -28,10 +24,11 @@ _REPLACED = _HOP_BY_HOP | {b"host", b"content-length", b"x-api-key", b"authoriza
 
 
 class Upstream:
-    """Asks the API at `base_url`."""
+    """Asks the API, at `base_url` where that is not its own address."""
 
-    def __init__(self, *, base_url: str, credential: Credential) -> None:
-        self._client = StreamingClient(base_url=base_url, silence_s=_SILENCE_S)
+    def __init__(self, *, api: Api, base_url: str | None, credential: Credential) -> None:
+        self._api = api
+        self._client = StreamingClient(base_url=base_url or api.address, silence_s=_SILENCE_S)
         self._credential = credential
 
     async def open(self) -> None:
@@ -46,7 +43,7 @@ class Upstream:
     def credential_name(self) -> str:
         """The variable that people must look at."""
         known = self.credential
-        return known[0] if known else "ANTHROPIC_API_KEY"
+        return known[0] if known else self._api.credential_name
 
     @property
     def credential(self) -> tuple[str, SecretStr] | None:
@@ -63,24 +60,16 @@ class Upstream:
 
     async def question(self) -> int:
         """The status of a question that costs nothing. Raises TemporarilyFailed."""
-        headers = self._with_credential([_VERSION, (b"accept", b"application/json")])
-        async with self._client.send("GET", "/v1/models?limit=1", headers=headers, body=b"") as reply:
+        asked = self._api.question
+        headers = self._with_credential(asked.headers)
+        async with self._client.send(asked.method, asked.target, headers=headers, body=asked.body) as reply:
             return reply.status
 
     def _with_credential(self, headers: Headers) -> Headers:
         # Uncompressed, because what was spent is read from the answer.
         made = [*headers, (b"accept-encoding", b"identity")]
         known = self._credential()
-        if known is None:
-            return made
-        name, value = known[0], known[1].get_secret_value().encode()
-        if name != _OAUTH:
-            return [*made, (b"x-api-key", value)]
-        betas = [held for key, held in made if key == b"anthropic-beta"]
-        if _OAUTH_BETA not in b",".join(betas).split(b","):
-            betas.append(_OAUTH_BETA)
-        others = [(key, held) for key, held in made if key != b"anthropic-beta"]
-        return [*others, (b"anthropic-beta", b",".join(betas)), (b"authorization", b"Bearer " + value)]
+        return made if known is None else self._api.signed(made, *known)
 
 
 def answer_headers(reply: StreamedReply) -> Headers:

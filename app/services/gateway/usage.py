@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 from app.models import Tokens
+from app.services.gateway.events import Events
 
 _DELTA_FRAME_BYTES = 90
 """Of a piece of text in the stream, what is not text."""
@@ -13,11 +14,11 @@ _MOST_JSON_BYTES = 16 << 20
 
 
 class Meter:
-    """Reads one answer: an event stream, or a whole message. Tokens are those seen so far."""
+    """Reads one answer: by its events, or as a whole message where it has none. Tokens are those seen so far."""
 
-    def __init__(self, *, streamed: bool) -> None:
-        self._streamed = streamed
-        self._rest = bytearray()
+    def __init__(self, events: Events | None) -> None:
+        self._events = events
+        self._whole = bytearray()
         self._text_bytes = 0
         self._counts: dict[str, int] = {}
         self.model = ""
@@ -29,23 +30,19 @@ class Meter:
 
     def feed(self, chunk: bytes) -> None:
         """Read on."""
-        self._rest += chunk
-        if not self._streamed:
-            if len(self._rest) > _MOST_JSON_BYTES:
-                self._rest.clear()
+        if self._events is not None:
+            for event in self._events.feed(chunk):
+                self._event(event)
             return
-        if b"\n" not in chunk:
-            return
-        *lines, self._rest = self._rest.split(b"\n")
-        for line in lines:
-            if line.startswith(b"data:"):
-                self._event(bytes(line[5:]))
+        self._whole += chunk
+        if len(self._whole) > _MOST_JSON_BYTES:
+            self._whole.clear()
 
     def end(self) -> None:
         """The answer came to its end."""
-        if not self._streamed:
+        if self._events is None:
             self.first_piece_at = time.monotonic()
-            self._message(_parsed(bytes(self._rest)))
+            self._message(_parsed(bytes(self._whole)))
             self.complete = bool(self._counts)
 
     @property

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 from app.services.gateway import Door
 from app.services.gateway.course import OpenTurn, Order
 from app.services.gateway.listener import Connection, Request
+from app.services.gateway.messages import Messages
 from app.services.gateway.prefixes import Prefixes
 from tests.services.gateway.conftest import ACCOUNT, Books, ask, asked, settled
 
@@ -70,7 +71,7 @@ def order_of(body: dict[str, Any]) -> Order:
         pass
 
     request = Request("POST", "/gateway/v1/messages", [], json.dumps(body).encode(), "127.0.0.1")
-    return Order(OpenTurn(ACCOUNT, "session-1"), request, Connection(nobody, set()), "/v1/messages")
+    return Order(Messages(), OpenTurn(ACCOUNT, "session-1"), request, Connection(nobody, set()), "/v1/messages")
 
 
 @pytest.mark.parametrize(

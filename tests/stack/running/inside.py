@@ -13,7 +13,7 @@ CLEAN = ("env", "--ignore-environment", "PATH=/opt/venv/bin:/usr/local/bin:/usr/
 
 ROOMS = ("tests/sandbox/test_rooms.py", "tests/sandbox/test_supervisor.py")
 AGENT = ("tests/flows/test_no_secrets.py",)
-NO_NAMESPACES = "not bwrap"
+NO_NAMESPACES = "not bwrap and not bubblewrap"
 """The engine's own seccomp filter, which stays, allows no namespaces."""
 
 
