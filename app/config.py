@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.errors import ConfigurationError
+from app.secret_files import SecretFiles, content_of
 
 SHORTEST_SECRET = 16
 """Characters that `WEBHOOK_SECRET` must have in production."""
@@ -27,22 +27,8 @@ PROTECTED = (
 """What runs with more rights than the change should have, or decides who must look at it."""
 
 
-class _SecretFiles(PydanticBaseSettingsSource):
-    """`<NAME>_FILE` names a file that holds the secret `<NAME>`: containers get their secrets so."""
-
-    def __init__(self, settings: type[BaseSettings], *named_in: PydanticBaseSettingsSource) -> None:
-        super().__init__(settings)
-        self._variables = [source.env_vars for source in named_in if isinstance(source, EnvSettingsSource)]
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[str | None, str, bool]:
-        named = next((found for each in self._variables if (found := each.get(f"{field_name}_file"))), None)
-        is_secret = "SecretStr" in str(field.annotation)
-        return (_content(Path(named), field_name) if named and is_secret else None), field_name, False
-
-    def __call__(self) -> dict[str, object]:
-        fields = self.settings_cls.model_fields.items()
-        found = {name: self.get_field_value(field, name)[0] for name, field in fields}
-        return {name: value for name, value in found.items() if value}
+_IN_BEDROCK = re.compile(r"(^|\.)anthropic\.|^arn:aws")
+"""What a model's id in Bedrock is known by: its vendor, or that it is the ARN of an inference profile."""
 
 
 class Settings(BaseSettings):
@@ -82,13 +68,27 @@ class Settings(BaseSettings):
 
     # Claude
     anthropic_api_key: SecretStr | None = Field(
-        None, description="Claude API key. Production needs this or CLAUDE_CODE_OAUTH_TOKEN."
+        None, description="Claude API key. Production needs this or CLAUDE_CODE_OAUTH_TOKEN, without Bedrock."
     )
     claude_code_oauth_token: SecretStr | None = Field(
         None, description="Claude subscription token (`claude setup-token`). Wins over ANTHROPIC_API_KEY."
     )
     anthropic_base_url: str | None = Field(None, description="Another address of the Messages API, e.g. a gateway.")
-    claude_model: str = Field("claude-sonnet-4-6", description="Model of the author and the reviewer.")
+    claude_code_use_bedrock: bool = Field(
+        False, description="Ask Claude in AWS Bedrock. Wins over the credentials above."
+    )
+    aws_bearer_token_bedrock: SecretStr | None = Field(
+        None, description="Bedrock API key. Production needs it with CLAUDE_CODE_USE_BEDROCK."
+    )
+    aws_region: str = Field("us-east-1", pattern="^[a-z0-9-]+$", description="Region of Bedrock.")
+    anthropic_bedrock_base_url: str | None = Field(
+        None, description="Another address of Bedrock's runtime, e.g. of a VPC endpoint."
+    )
+    claude_model: str = Field(
+        "claude-sonnet-4-6",
+        description="Model of the author and the reviewer. With Bedrock its id there, e.g. "
+        "`eu.anthropic.claude-sonnet-4-6`.",
+    )
     claude_models: Annotated[dict[str, str], NoDecode] = Field(
         {"claude-sonnet-4-6": "Sonnet 4.6", "claude-opus-4-8": "Opus 4.8"},
         description="Models that people may choose, as `id=name` between commas. CLAUDE_MODEL is the default.",
@@ -219,7 +219,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - for a directory, which nobody names here
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Overrides, the environment, `.env`, and the files that one of these two names."""
-        files = _SecretFiles(settings_cls, env_settings, dotenv_settings)
+        files = SecretFiles(settings_cls, env_settings, dotenv_settings)
         return init_settings, env_settings, dotenv_settings, files
 
     @field_validator("retry_after_s", mode="before")
@@ -295,18 +295,28 @@ class Settings(BaseSettings):
 
     @property
     def claude_credential(self) -> tuple[str, SecretStr] | None:
-        """Variable and value of the one credential that Claude gets: the OAuth token before the API key."""
+        """Variable and value of the one credential that Claude gets: Bedrock's, else the OAuth token or the API key."""
+        if self.claude_code_use_bedrock:
+            token = self.aws_bearer_token_bedrock
+            return ("AWS_BEARER_TOKEN_BEDROCK", token) if token is not None else None
         if self.claude_code_oauth_token is not None:
             return "CLAUDE_CODE_OAUTH_TOKEN", self.claude_code_oauth_token
         if self.anthropic_api_key is not None:
             return "ANTHROPIC_API_KEY", self.anthropic_api_key
         return None
 
+    @property
+    def claude_credential_wanted(self) -> str:
+        """The variables one of which must hold Claude's credential."""
+        if self.claude_code_use_bedrock:
+            return "AWS_BEARER_TOKEN_BEDROCK"
+        return "ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN"
+
     def claude_credential_now(self) -> tuple[str, SecretStr] | None:
         """The same; its file is read again, so that a new credential counts without a restart."""
         known = self.claude_credential
         if known is not None and (file := os.environ.get(f"{known[0]}_FILE")):
-            return known[0], SecretStr(_content(Path(file), known[0]))
+            return known[0], SecretStr(content_of(Path(file), known[0]))
         return known
 
     @property
@@ -335,7 +345,11 @@ class Settings(BaseSettings):
                 not all(url.startswith("https://") for url in self.repositories),
                 "REPOSITORIES (must be https:// URLs)",
             ),
-            (self.claude_credential is None, "ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN"),
+            (self.claude_credential is None, self.claude_credential_wanted),
+            (
+                self.claude_code_use_bedrock and _IN_BEDROCK.search(self.claude_model) is None,
+                "CLAUDE_MODEL (must be a model's id in Bedrock, e.g. eu.anthropic.claude-sonnet-4-6)",
+            ),
             (self.gh_token is None, "GH_TOKEN"),
             (not secret, "WEBHOOK_SECRET"),
             (
@@ -347,16 +361,6 @@ class Settings(BaseSettings):
         if missing := [name for wanting, name in lacks if wanting]:
             message = f"NODE_ENV=production cannot start. Set or correct: {', '.join(missing)}. See .env.example."
             raise ConfigurationError(message)
-
-
-def _content(file: Path, name: str) -> str:
-    """The secret in a file, without the line's end. Raises ConfigurationError."""
-    try:
-        return file.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
-        message = f"{name.upper()}_FILE: {file} cannot be read ({reason}). Mend the file, or take the variable away."
-        raise ConfigurationError(message) from error
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -159,6 +159,8 @@ class World:
             "HOME": str(home),
             "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
             "LANG": "C.UTF-8",
+            # Compiling the scanner's rules takes seconds; a home of its own has none.
+            "KF_RULE_CACHE_DIR": str(Path(tempfile.gettempdir()) / "auto-code-scanner-rules"),
             "GIT_CONFIG_GLOBAL": str(self.git.write_git_config(self.directory / "gitconfig")),
             "GH_CONFIG_DIR": str(self.github.write_gh_config(self.directory / "gh")),
             "NODE_ENV": "production",

@@ -14,7 +14,7 @@ class Door(Protocol):
 
     @property
     def url(self) -> str:
-        """What the process takes for the address of the Messages API."""
+        """What the process takes for the address of the Messages API, or of Bedrock."""
 
     @property
     def port(self) -> int:

@@ -30,7 +30,7 @@ from app.sandbox import Room
 from app.services.claude_code.base import Permission, Reply, SessionRef
 from app.services.claude_code.doors import Door, Surroundings
 from app.services.claude_code.gate import Gate
-from app.services.claude_code.options import PASSED, TOKEN, Opening, environment_of, options_of, settings_of
+from app.services.claude_code.options import PASSED, Opening, environment_of, options_of, settings_of, way_of
 from app.services.claude_code.permissions import Places
 
 _CLOSE_LIMIT_S = 10.0
@@ -219,13 +219,14 @@ class LiveSession:
     def _options(self, door: Door) -> ClaudeAgentOptions:
         sandbox, opening = self._around.sandbox, self._opening_as
         self._room = replace(self._room, ports=(door.port,))
-        own = {**environment_of(self._cli, opening.session.id), "ANTHROPIC_BASE_URL": door.url}
+        way = way_of(self._cli, url=door.url, token=door.token)
+        own = {**environment_of(self._cli, opening.session.id), **way.environment}
         entrance = sandbox.entrance(
             self._room,
             env={**sandbox.environment(self._room), **own},
             program=(self._cli.cli,),
             passes=PASSED,
-            handed={TOKEN: door.token},
+            handed=way.handed,
         )
         return options_of(opening, self._gate, launcher=sandbox.launcher, env=entrance, on_stderr=self._stderr.append)
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,8 @@ class CliSettings(Model):
     state: Path
     """Directory with one configuration directory a session: sessions that share one see each other."""
     model: str
+    region: str | None
+    """Of Bedrock; None where Claude is not asked there."""
     idle_s: float
     retries: int
 
@@ -75,6 +77,7 @@ class CliSettings(Model):
             cli=settings.claude_cli or BUNDLED_CLI,
             state=settings.workspace_dir / "claude",
             model=settings.claude_model,
+            region=settings.aws_region if settings.claude_code_use_bedrock else None,
             idle_s=settings.claude_idle_timeout_s,
             retries=settings.claude_max_retries,
         )
@@ -148,6 +151,24 @@ def environment_of(cli: CliSettings, session_id: str) -> dict[str, str]:
         "API_TIMEOUT_MS": str(int(cli.idle_s * 900)),
         "DISABLE_AUTOUPDATER": "1",
     }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """What the CLI is told of its way to the model: by its environment, and by descriptors whose variables it names."""
+
+    environment: Mapping[str, str]
+    handed: Mapping[str, str] = field(default_factory=dict)
+
+
+def way_of(cli: CliSettings, *, url: str, token: str) -> Way:
+    """The way to the door at `url`, which the token opens."""
+    if cli.region is None:
+        return Way(environment={"ANTHROPIC_BASE_URL": url}, handed={TOKEN: token})
+    # For Bedrock the CLI takes a token from no descriptor, so its commands see this one: it is good at this door only,
+    # and only during a turn.
+    told = {"CLAUDE_CODE_USE_BEDROCK": "1", "AWS_REGION": cli.region, "ANTHROPIC_BEDROCK_BASE_URL": url}
+    return Way(environment={**told, "CLAUDE_CODE_SKIP_BEDROCK_AUTH": "1", "ANTHROPIC_AUTH_TOKEN": token})
 
 
 PASSED = (

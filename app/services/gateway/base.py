@@ -31,10 +31,10 @@ class Door(ABC):
     """One CLI process's way to the model, on a port and with a token of its own."""
 
     url: str
-    """What the CLI gets as ANTHROPIC_BASE_URL."""
+    """What the CLI gets as ANTHROPIC_BASE_URL, or ANTHROPIC_BEDROCK_BASE_URL."""
     port: int
     token: str
-    """What the CLI sends as its API key. It is good at this door only, and only while a turn is open."""
+    """What the CLI sends as its credential. It is good at this door only, and only while a turn is open."""
 
     @abstractmethod
     def begin(self, account: Account) -> None:

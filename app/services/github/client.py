@@ -78,6 +78,7 @@ class GitHubClient(GitHub):
     async def start(self) -> None:
         """See GitHub."""
         await self._parts()
+        self._inspector.load_soon()
 
     @property
     def common(self) -> Path | None:

@@ -4,6 +4,7 @@ It sees what git would publish and nothing else: no worktree, no configuration o
 """
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Protocol
 
@@ -34,6 +35,10 @@ class Inspector:
         self._scanner = scanner
         self._protected = protected
         self._blocks = blocks
+
+    def load_soon(self) -> None:
+        """Load the scanner beside other work. A thread that nobody waits for, because it may take seconds."""
+        threading.Thread(target=self._scanner.load, daemon=True).start()
 
     async def inspect(
         self,

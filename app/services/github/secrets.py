@@ -34,6 +34,10 @@ class Hit:
 class SecretScanner(Protocol):
     """Finds secrets in files. Calls block for as long as the search takes, and may come from several threads."""
 
+    def load(self) -> None:
+        """Get ready, so that the first search does not have to."""
+        ...
+
     def search(self, path: str, content: bytes) -> Sequence[Hit]:
         """The secrets of a file, in its order."""
         ...
@@ -48,6 +52,10 @@ class Kingfisher:
     def __init__(self, known: Mapping[str, str] | None = None) -> None:
         values = (known or {}).items()
         self._known = {name: value.encode() for name, value in values if len(value) >= _SHORTEST_KNOWN}
+
+    def load(self) -> None:
+        """See SecretScanner."""
+        _scanner()
 
     def search(self, path: str, content: bytes) -> Sequence[Hit]:
         """See SecretScanner."""
