@@ -67,6 +67,38 @@ def test_production_needs_only_one_credential_of_claude(one: str) -> None:
     settings_of(**{**READY, one: None}).require_production_ready()
 
 
+BEDROCK = {
+    "claude_code_use_bedrock": True,
+    "aws_bearer_token_bedrock": "aSecretOfBedrock",
+    "claude_model": "eu.anthropic.claude-sonnet-4-6",
+}
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "anthropic.claude-3-haiku-20240307-v1:0",
+        "eu.anthropic.claude-sonnet-4-6",
+        "arn:aws:bedrock:eu-west-1:123456789012:application-inference-profile/abc",
+    ],
+)
+def test_production_with_bedrock_needs_its_key_and_a_model_of_it(model: str) -> None:
+    only = {**READY, **BEDROCK, "anthropic_api_key": None, "claude_code_oauth_token": None}
+    settings_of(**{**only, "claude_model": model}).require_production_ready()
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"aws_bearer_token_bedrock": None}, r": AWS_BEARER_TOKEN_BEDROCK\."),
+        ({"claude_model": "claude-sonnet-4-6"}, r": CLAUDE_MODEL \(must be a model's id in Bedrock"),
+    ],
+)
+def test_production_refuses_a_bedrock_that_it_cannot_ask(given: dict[str, Any], named: str) -> None:
+    with pytest.raises(ConfigurationError, match=named):
+        settings_of(**{**READY, **BEDROCK, **given}).require_production_ready()
+
+
 def test_development_needs_nothing() -> None:
     settings_of(**dict.fromkeys(SECRETS), repo_url=None, node_env="development").require_production_ready()
 
@@ -83,6 +115,7 @@ def test_development_needs_nothing() -> None:
         ({"dry_run": "perhaps"}, "DRY_RUN: "),
         ({"max_concurrent_runs": 0}, "MAX_CONCURRENT_RUNS: "),
         ({"claude_idle_timeout_s": 0}, "CLAUDE_IDLE_TIMEOUT_S: "),
+        ({"aws_region": "evil.example/"}, "AWS_REGION: "),
         ({"webhook_rate_limit": "often"}, "WEBHOOK_RATE_LIMIT: "),
         ({"retry_after_s": "1,soon"}, "RETRY_AFTER_S: "),
         ({"repo_url": "https://me:secret@host/a/b.git"}, "REPO_URL: Value error, must not hold a user or a password"),
@@ -109,6 +142,15 @@ def test_the_oauth_token_wins_over_the_api_key() -> None:
     assert both.claude_credential == ("CLAUDE_CODE_OAUTH_TOKEN", SecretStr("token"))
     key = settings_of(anthropic_api_key="key", claude_code_oauth_token=None)
     assert key.claude_credential == ("ANTHROPIC_API_KEY", SecretStr("key"))
+
+
+def test_bedrock_wins_over_the_other_credentials_once_it_is_chosen() -> None:
+    others = {"anthropic_api_key": "key", "claude_code_oauth_token": "token"}
+    wanted = ("AWS_BEARER_TOKEN_BEDROCK", SecretStr("aSecretOfBedrock"))
+    assert settings_of(**others, **BEDROCK).claude_credential == wanted
+    assert settings_of(**others, **{**BEDROCK, "aws_bearer_token_bedrock": None}).claude_credential is None
+    unused = settings_of(**others, **{**BEDROCK, "claude_code_use_bedrock": False})
+    assert unused.claude_credential == ("CLAUDE_CODE_OAUTH_TOKEN", SecretStr("token"))
 
 
 @pytest.mark.parametrize(("public", "secret", "on"), [("pk", "sk", True), ("pk", None, False), (None, "sk", False)])

@@ -31,7 +31,8 @@ _PREFIX = "auto-code-demo-"
 _PULL_REQUEST_OPENED, _NO_PULL_REQUEST = 0, 1
 
 _OF_LIVE_CLAUDE = (
-    "anthropic_api_key", "claude_code_oauth_token", "anthropic_base_url", "claude_model", "claude_cli",
+    "anthropic_api_key", "claude_code_oauth_token", "anthropic_base_url", "claude_code_use_bedrock",
+    "aws_bearer_token_bedrock", "aws_region", "anthropic_bedrock_base_url", "claude_model", "claude_cli",
     "claude_idle_timeout_s", "claude_max_retries",
 )  # fmt: skip
 

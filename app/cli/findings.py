@@ -160,7 +160,7 @@ async def _repository(settings: Settings) -> str:
 
 async def _claude(settings: Settings, *, ask: bool) -> str:
     if settings.claude_credential is None and not settings.offline:
-        raise ConfigurationError("no credential: set ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN.")
+        raise ConfigurationError(f"no credential: set {settings.claude_credential_wanted}.")
     if not ask:
         raise Absent("not asked (--no-model)")
     # One try: a person waits for the answer, and a refusal is the answer.

@@ -46,7 +46,7 @@ def run(ticket: Ticket, *, repo: str | None, options: Mapping[str, bool]) -> int
     settings = load_settings(**_chosen(repo, options))
     settings.require_production_ready()
     if settings.claude_credential is None and not settings.offline:
-        raise ConfigurationError("Claude has no credential: set ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN.")
+        raise ConfigurationError(f"Claude has no credential: set {settings.claude_credential_wanted}.")
     logger.configure(LOG_LEVEL, stream=sys.stderr, redact=Redactor(settings.secrets).redact)
     return asyncio.run(_run(ticket, settings))
 

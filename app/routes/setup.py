@@ -23,7 +23,7 @@ def setup_facts(settings: Settings, runner: Runner) -> tuple[SetupFact, ...]:
             title="Claude",
             hint="A credential is set."
             if claude
-            else "Set ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN. Until then a script answers, and nothing is kept.",
+            else f"Set {settings.claude_credential_wanted}. Until then a script answers, and nothing is kept.",
         ),
         SetupFact(
             done=token,

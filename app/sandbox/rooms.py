@@ -67,7 +67,7 @@ class Sandbox:
         self._required = required
         self._proxy = proxy
         self._any_port = any_port
-        self._ports = frozenset(_numbers(ports))
+        self._ports = tuple(_ranges(ports))
         self._reads = tuple(map(str, reads))
         self._writes = (*map(str, writes), *([str(cache)] if cache is not None else []))
         self._cache = cache
@@ -191,7 +191,7 @@ class Sandbox:
             "writes": [*self._writes, views.SHARED_MEMORY],
             "devices": views.DEVICES,
             "reads": [*self._everybodys_reads(), *self._reads, *(str(tree.absolute()) for tree in room.reads)],
-            "ports": None if self._any_port else sorted({*self._ports, *room.ports, *self._ports_of_proxy()}),
+            "ports": None if self._any_port else [*self._ports, *_single(room.ports), *_single(self._ports_of_proxy())],
             "bwrap": shutil.which("bwrap", path=self._own.get("PATH")) or "bwrap",
             "fresh_proc": self._fresh_proc,
             **self._limits,
@@ -225,10 +225,15 @@ _INTERPRETER = os.path.realpath(sys.executable)
 """Not the virtual environment's, which would look for its packages first."""
 
 
-def _numbers(ports: Iterable[str]) -> Iterable[int]:
+def _ranges(ports: Iterable[str]) -> Iterable[tuple[int, int]]:
+    """First and last of each: a variable is too small for all the ports that a range may have."""
     for part in ports:
         first, _, last = part.partition("-")
-        yield from range(int(first), int(last or first) + 1)
+        yield int(first), int(last or first)
+
+
+def _single(ports: Iterable[int]) -> Iterable[tuple[int, int]]:
+    return ((port, port) for port in ports)
 
 
 def _identity(place: Path) -> tuple[int, int]:

@@ -106,18 +106,20 @@ def _check(request: ModelRequest) -> None:
     if not isinstance(body.get("messages"), list):
         raise RefusedError("messages: Field required")
     if request.path == "/v1/messages":
-        _check_limit(body.get("max_tokens"))
-    _check_conversation(body["messages"])
+        check_limit(body.get("max_tokens"))
+    check_conversation(body["messages"])
 
 
-def _check_limit(max_tokens: object) -> None:
+def check_limit(max_tokens: object) -> None:
+    """Raise RefusedError for a limit that is none."""
     if not isinstance(max_tokens, int):
         raise RefusedError("max_tokens: Field required")
     if max_tokens < 1:
         raise RefusedError("max_tokens: Input should be greater than or equal to 1")
 
 
-def _check_conversation(messages: list[dict[str, Any]]) -> None:
+def check_conversation(messages: list[dict[str, Any]]) -> None:
+    """Raise RefusedError for a conversation that no model could have had."""
     if not messages:
         raise RefusedError("messages: at least one message is required")
     for index, message in enumerate(messages):

@@ -73,12 +73,13 @@ def message(request: ModelRequest, reply: Reply, usage: Mapping[str, int]) -> di
 
 def stream(whole: dict[str, Any], *, first_chunk_s: float = 0.0) -> Answer:
     """The same message as server-sent events, its text in small pieces."""
-    chunks = [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode() for event in _events(whole)]
+    chunks = [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode() for event in events(whole)]
     headers = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
     return Answer(200, headers, chunks, first_chunk_s)
 
 
-def _events(whole: dict[str, Any]) -> Iterator[Event]:
+def events(whole: dict[str, Any]) -> Iterator[Event]:
+    """A message as the events of its stream."""
     usage = whole["usage"]
     begun = {**whole, "content": [], "stop_reason": None, "usage": {**usage, "output_tokens": 1}}
     yield {"type": "message_start", "message": begun}

@@ -182,7 +182,7 @@ async def test_ports_that_the_operator_opens_are_open_to_every_room(
     make: Make, worktree: Path, server: socket.socket
 ) -> None:
     port = server.getsockname()[1]
-    sandbox = make(agent_ports=f"1,{port - 1}-{port + 1}")
+    sandbox = make(agent_ports=f"1,1024-{port}")
     program = """
 with socket.create_connection(("127.0.0.1", int(given[0])), timeout=5):
     print(json.dumps("reached"))
@@ -198,13 +198,17 @@ async def test_a_program_cannot_reach_processes_outside(sandbox: Sandbox, worktr
         abstract.bind("\0auto-code-test-" + str(os.getpid()))
         abstract.listen()
         program = """
+import resource
 service = int(given[0])
+unlimited = resource.getrlimit(resource.RLIMIT_NOFILE)
 def connect():
     with socket.socket(socket.AF_UNIX) as client:
         client.connect("\\0" + given[1])
 print(json.dumps({
     "signal": tried(lambda: os.kill(service, 0)),
     "parent": tried(lambda: os.kill(os.getppid(), 0)),
+    "limits": tried(lambda: resource.prlimit(service, resource.RLIMIT_NOFILE, unlimited)),
+    "priority": tried(lambda: os.setpriority(os.PRIO_PROCESS, service, 0)),
     "memory": tried(lambda: open(f"/proc/{service}/mem", "rb").close()),
     "files": tried(lambda: os.readlink(f"/proc/{service}/fd/0")),
     "root": tried(lambda: open(f"/proc/{service}/root/etc/passwd").close()),

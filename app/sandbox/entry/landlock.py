@@ -38,10 +38,11 @@ def version() -> int:
         return 0
 
 
-def restrict(*, trees: Iterable[tuple[int, int]] | None, ports: Iterable[int] | None) -> None:
-    """Hold this process, and what it starts, to open trees (descriptor and access) and to ports; None: to any.
+def restrict(*, trees: Iterable[tuple[int, int]] | None, ports: Iterable[tuple[int, int]] | None) -> None:
+    """Hold this process, and what it starts, to trees and ports; None: to any.
 
-    Signals and abstract sockets stay among them. Raises CannotEnter where this kernel cannot do what is asked.
+    `trees` are open: descriptor and access. `ports` are ranges, first and last, of TCP ports to connect to. Signals
+    and abstract sockets stay among them. Raises CannotEnter where this kernel cannot do what is asked.
     """
     offered = version()
     if offered < 1:
@@ -56,7 +57,7 @@ def restrict(*, trees: Iterable[tuple[int, int]] | None, ports: Iterable[int] | 
     ruleset = syscall(_CREATE_RULESET, attributes, _size(offered), 0)
     for descriptor, access in trees or ():
         _allow_tree(ruleset, descriptor, access & handled)
-    for port in ports or ():
+    for port in (port for first, last in ports or () for port in range(first, last + 1)):
         syscall(_ADD_RULE, ruleset, _NET_PORT, struct.pack("QQ", _CONNECT_TCP, port), 0)
     syscall(_RESTRICT_SELF, ruleset, 0)
     os.close(ruleset)

@@ -24,6 +24,8 @@ TOKEN = "CLAUDE_CODE_API_KEY_FILE_DESCRIPTOR"  # noqa: S105 - a name
 _SETTINGS = {
     "cleanupPeriodDays": 3650,  # else a later run deletes the transcripts that conversations are resumed from
     "attribution": {"commit": "", "pr": ""},
+    # Each process listens on a socket that others' commands can connect to, and would take what comes for a prompt.
+    "crossSessionInbound": "refuse",
 }
 _LARGEST_MESSAGE = 64 << 20  # one big file write in a message ends the run at the default of 1 MiB
 
@@ -150,6 +152,8 @@ def environment_of(cli: CliSettings, session_id: str) -> dict[str, str]:
         "CLAUDE_BYTE_STREAM_IDLE_TIMEOUT_MS": str(max(10_000, int(cli.idle_s * 500))),
         "API_TIMEOUT_MS": str(int(cli.idle_s * 900)),
         "DISABLE_AUTOUPDATER": "1",
+        # It asks git for the state of the worktree as it starts, and so runs what a worktree tells git to filter with.
+        "CLAUDE_CODE_DISABLE_GIT_INSTRUCTIONS": "1",
     }
 
 

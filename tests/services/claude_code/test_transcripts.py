@@ -1,6 +1,8 @@
 """What became of a prompt, by the transcript that the CLI keeps."""
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -215,3 +217,21 @@ def test_an_answer_in_plain_text_is_read_too(tmp_path: Path, transcript: Transcr
     plain = {"type": "assistant", "message": {"content": "Done.", "stop_reason": "end_turn", "model": "claude"}}
     write(tmp_path, prompted(), plain)
     assert transcript.read().asked(PROMPT) == Asked(answer="Done.")
+
+
+@pytest.mark.parametrize(
+    "put", [lambda file: file.symlink_to("/dev/zero"), os.mkfifo, lambda file: file.symlink_to("../lent.jsonl")]
+)
+def test_what_a_command_put_in_the_transcripts_place_is_not_read(
+    put: Callable[[Path], None], transcript: Transcript, tmp_path: Path
+) -> None:
+    write(tmp_path, prompted())
+    (file,) = tmp_path.glob(f"projects/*/{SESSION}.jsonl")
+    file.rename(tmp_path / "projects" / "lent.jsonl")
+    put(file)
+    assert not transcript.read().begun
+
+
+def test_lines_that_are_no_entries_are_passed_over(transcript: Transcript, tmp_path: Path) -> None:
+    write(tmp_path, prompted(text="one\u2028two"), torn="[" * 100_000)
+    assert transcript.read().asked(PROMPT) == NOT_ENDED
