@@ -135,6 +135,9 @@ class Settings(BaseSettings):
         description="TCP ports and ranges, between commas, that they may connect to besides, e.g. `5432,8000-8099` for "
         "tests with a server. On every host: what keeps them in knows ports only.",
     )
+    agent_local_sockets: bool = Field(
+        False, description="Whether they may make sockets of this machine (AF_UNIX), which reach every server on it."
+    )
     agent_reads: Annotated[tuple[Path, ...], NoDecode] = Field(
         (), description="More directories, between colons, that they may read, e.g. of toolchains."
     )

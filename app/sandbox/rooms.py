@@ -55,6 +55,7 @@ class Sandbox:
         proxy: EgressProxy | None = None,
         any_port: bool = False,
         ports: Iterable[str] = (),
+        local_sockets: bool = False,
         reads: Iterable[Path] = (),
         writes: Iterable[Path] = (),
         cache: Path | None = None,
@@ -68,6 +69,7 @@ class Sandbox:
         self._proxy = proxy
         self._any_port = any_port
         self._ports = tuple(_ranges(ports))
+        self._local_sockets = local_sockets
         self._reads = tuple(map(str, reads))
         self._writes = (*map(str, writes), *([str(cache)] if cache is not None else []))
         self._cache = cache
@@ -88,6 +90,7 @@ class Sandbox:
             proxy=EgressProxy.of(settings, own) if settings.agent_network == "registries" else None,
             any_port=settings.agent_network == "open",
             ports=settings.agent_ports,
+            local_sockets=settings.agent_local_sockets,
             reads=settings.agent_reads,
             writes=settings.agent_writes,
             cache=settings.agent_cache_dir,
@@ -117,6 +120,13 @@ class Sandbox:
             self._how = "off"
         elif self._how == "off":
             _log.warning("agent_sandbox_off")
+        elif self._local_sockets and (engine := trial.engine_in_reach(trial.local_sockets())) is not None:
+            if self._required:
+                raise ConfigurationError(
+                    f"With AGENT_LOCAL_SOCKETS programs can connect to {engine}, which is the whole machine. "
+                    "Take the setting away, or keep the engine out of this user's reach."
+                )
+            _log.warning("agent_sandbox_leaks_engine", socket=engine)
         elif not trial.holds_signals():
             _log.warning("agent_sandbox_leaks_signals", why="this kernel's Landlock is older than Linux 6.12")
         if self._proxy is not None:
@@ -131,8 +141,6 @@ class Sandbox:
         """What is wrong with the sandbox; None if it holds."""
         if self._how == "bwrap" and shutil.which("bwrap", path=self._own.get("PATH")) is None:
             return "there is no program bwrap"
-        if self._how == "landlock" and (engine := trial.engine_in_reach(trial.local_sockets())) is not None:
-            return f"programs can connect to {engine}, which is the whole machine"
         wrong = await self._tried()
         if wrong is not None and self._how == "bwrap":  # most containers do not allow a new /proc
             self._fresh_proc = False
@@ -195,6 +203,7 @@ class Sandbox:
             "bwrap": shutil.which("bwrap", path=self._own.get("PATH")) or "bwrap",
             "fresh_proc": self._fresh_proc,
             **self._limits,
+            "local_sockets": self._local_sockets,
             "program": [str(part) for part in program],
             "passes": list(passes),
             "environment": dict(env),

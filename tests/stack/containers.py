@@ -25,6 +25,7 @@ SECRETS: Mapping[str, str] = {
     "webhook_secret": WEBHOOK_SECRET,
     "admin_access_code": ACCESS_CODE,
     "jira_token": "",
+    "aws_bearer_token_bedrock": "",
     "langfuse_secret_key": "",
     "tunnel_token": "a-token-of-the-tunnel",
 }

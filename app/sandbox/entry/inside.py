@@ -59,7 +59,7 @@ def _confine(told: Told, argv: list[str]) -> list[str]:
         return argv
     prctl(PR_SET_NO_NEW_PRIVS, 1)
     ports = told["ports"]
-    filtered = seccomp.program(any_socket=ports is None)
+    filtered = seccomp.program(any_port=ports is None, local_sockets=told["local_sockets"])
     if told["how"] == "bwrap":  # which needs root's rights, where it has them, and gives them up itself
         landlock.restrict(trees=None, ports=ports)
         return bubblewrap.command(told, argv, own=own, filtered=filtered)

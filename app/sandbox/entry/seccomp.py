@@ -66,8 +66,12 @@ def install(program: bytes) -> None:
     prctl(PR_SET_SECCOMP, _MODE_FILTER, ctypes.c_char_p(header))
 
 
-def program(*, any_socket: bool) -> bytes:
-    """The filter as the kernel reads it. Raises CannotEnter on a machine whose numbers are not known here."""
+def program(*, any_port: bool, local_sockets: bool) -> bytes:
+    """The filter as the kernel reads it. Raises CannotEnter on a machine whose numbers are not known here.
+
+    With `any_port` the network is open; `local_sockets` are those of one machine, whose servers Landlock lets everybody
+    reach.
+    """
     machine = os.uname().machine
     if machine not in _ARCHITECTURES:
         raise CannotEnter(f"no system calls are known of {machine}, only of {' and '.join(_ARCHITECTURES)}")
@@ -86,16 +90,19 @@ def program(*, any_socket: bool) -> bytes:
         code += _when(_EQUAL, numbers[column], _all_zero(arguments))
     code += _flags(_CLONE[column], 0, _NEW_NAMESPACES, errno.EPERM)
     code += _flags(_UNSHARE[column], 0, _NEW_NAMESPACES | _NEW_TIME_NAMESPACE, errno.EPERM)
-    if not any_socket:
+    if not any_port:
         # Data in the first packet connects without asking Landlock.
         for call, argument in ((_SENDTO, 3), (_SENDMSG, 2), (_SENDMMSG, 3)):
             code += _flags(call[column], argument, _MSG_FASTOPEN, errno.EOPNOTSUPP)
-        code += _when(_EQUAL, _SOCKET[column], _sockets())
+    code += _when(_EQUAL, _SOCKET[column], _sockets(any_port=any_port, local_sockets=local_sockets))
     return b"".join([*code, _allow()])
 
 
-def _sockets() -> Program:
-    """Local sockets, and TCP over IP."""
+def _sockets(*, any_port: bool, local_sockets: bool) -> Program:
+    """TCP over IP, and what else is wanted. Pairs of connected sockets are made by another call, and always allowed."""
+    local = [_allow()] if local_sockets else _refuse(errno.EACCES)
+    if any_port:
+        return [_load(_argument(0)), *_when(_EQUAL, _AF_UNIX, local), _allow()]
     tcp = [
         _load(_argument(1)),
         _instruction(_AND, _SOCK_TYPE_MASK),
@@ -107,7 +114,7 @@ def _sockets() -> Program:
     ]
     return [
         _load(_argument(0)),
-        *_when(_EQUAL, _AF_UNIX, [_allow()]),
+        *_when(_EQUAL, _AF_UNIX, local),
         *_when(_EQUAL, _AF_NETLINK, [_allow()]),
         *_when(_EQUAL, _AF_INET, tcp),
         *_when(_EQUAL, _AF_INET6, tcp),

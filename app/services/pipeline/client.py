@@ -78,6 +78,8 @@ class LocalPipeline(Pipeline):
         if not changed or bench.context.job.options.dry_run:
             await self._clean_up(bench, bench.settled(standings))
             return _rehearsed(bench, changed) if changed else _nothing_changed(summary)
+        # A program that the author left behind could change the files while they are taken in.
+        await self._hands.claude_code.close(bench.session.id)
         published = await publish(bench, changed, summary=summary, gates=gates)
         opened = frozenset(each.repository for each in published.opened)
         await bench.say_published(opened)
