@@ -16,6 +16,8 @@ _SHARED: list[Processor] = [
     structlog.processors.StackInfoRenderer(),
     structlog.processors.format_exc_info,
 ]
+_PROCESSORS: list[Processor] = [*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter]
+"""One list for the life of the process, because loggers keep the one that they met first."""
 
 
 def configure(level: str, *, stream: TextIO | None = None, redact: Callable[[str], str] = lambda text: text) -> None:
@@ -45,7 +47,7 @@ def configure(level: str, *, stream: TextIO | None = None, redact: Callable[[str
     for chatty in ("httpx", "alembic", "asyncio", "claude_agent_sdk", "opentelemetry", "uvicorn.access"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     structlog.configure(
-        processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=_PROCESSORS,
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,

@@ -28,9 +28,7 @@ def settings_for(model: MessagesApi, workspace: Path, **more: object) -> Setting
 
 def no_sandbox(workspace: Path) -> Sandbox:
     """A sandbox that keeps nothing in, for work that starts no program."""
-    return Sandbox.of(
-        Settings(_env_file=None, workspace_dir=workspace, agent_sandbox="off", agent_network="none")
-    )
+    return Sandbox.of(Settings(_env_file=None, workspace_dir=workspace, agent_sandbox="off", agent_network="none"))
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ _LIMIT_S = 60.0
 
 
 class Shell:
-    """Calls `auto-code` with nothing in its environment but what is given, and where programs and home are.
+    """Calls `auto-code` with nothing in its environment but what is given, and where programs, home and rules are.
 
     `home` is an empty home directory, `directory` the current one, and `temporary` the one for temporary files.
     """
@@ -56,6 +56,7 @@ class Shell:
 
     def _environment(self, variables: Mapping[str, str]) -> dict[str, str]:
         own = {"HOME": str(self.home), "TMPDIR": str(self.temporary), "PATH": os.environ["PATH"]}
+        own["KF_RULE_CACHE_DIR"] = os.environ["KF_RULE_CACHE_DIR"]
         return {**own, **variables}
 
 

@@ -22,7 +22,7 @@ def test_everything_that_a_run_needs_is_tried(shell: Shell) -> None:
     marks = _marks(done)
     assert {name for name, mark in marks.items() if mark == "✓"} == {
         "settings", "production", "webhook", "workspace", "database", "git", "gh", "setpriv", "toolchains",
-        "repository", "claude",
+        "repository", "sandbox", "claude",
     }  # fmt: skip
     assert marks["langfuse"] == "–"
     assert "claude-sonnet-4-6 answered in" in done.stdout

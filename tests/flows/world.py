@@ -1,5 +1,6 @@
 """A world for the service: the far sides of its wires, a repository, and an environment that leads to them."""
 
+import os
 import shutil
 import sys
 import tempfile
@@ -159,8 +160,7 @@ class World:
             "HOME": str(home),
             "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
             "LANG": "C.UTF-8",
-            # Compiling the scanner's rules takes seconds; a home of its own has none.
-            "KF_RULE_CACHE_DIR": str(Path(tempfile.gettempdir()) / "auto-code-scanner-rules"),
+            **{name: os.environ[name] for name in ("KF_RULE_CACHE_DIR",) if name in os.environ},
             "GIT_CONFIG_GLOBAL": str(self.git.write_git_config(self.directory / "gitconfig")),
             "GH_CONFIG_DIR": str(self.github.write_gh_config(self.directory / "gh")),
             "NODE_ENV": "production",

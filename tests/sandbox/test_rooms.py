@@ -15,7 +15,7 @@ from tests.sandbox.conftest import LIMIT_S, PYTHON, REFUSED, Make, attempt, insi
 
 READ = "print(json.dumps({path: tried(lambda: open(path).read()) for path in given}))"
 WRITE = "print(json.dumps({path: tried(lambda: open(path, 'w').close()) for path in given}))"
-TOOLCHAINS = [tool for tool in ("git", "node", "npm", "python3", "cargo", "uv") if shutil.which(tool)]
+TOOLCHAINS = [tool for tool in ("git", "node", "npm", "python3", "uv") if shutil.which(tool)]
 
 
 # Files

@@ -262,7 +262,7 @@ def test_tools_that_the_page_shows_otherwise_are_no_steps() -> None:
     history = History()
     for number, name in enumerate(["TaskCreate", "TodoWrite", "AskUserQuestion", "ExitPlanMode"]):
         history.step(str(number), name)
-    history.step("plan", "Write", file_path="/workspace/claude/3f1c/plans/calm-river.md", content="1. Paint it.\n")
+    history.step("plan", "Write", file_path="/w/claude/3f/config/plans/calm-river.md", content="1. Paint it.\n")
     assert history.thread().items == ()
     history.step("own", "Write", file_path="/workspace/worktrees/ticket/acme-42/docs/plans/next.md", content="x\n")
     assert [step.argument for step in steps(history)] == ["docs/plans/next.md"]

@@ -21,6 +21,10 @@ Workflow = Callable[[str, "Steps"], Awaitable[None]]
 """The durable order of one run: takes its id and its steps. Between steps it is a pure function of their results."""
 
 
+_SHORTEST_WAIT_S = 0.05
+"""Of a step that is parked, also where its time has come already."""
+
+
 class _Result(Model):
     """What a step gave: a value, or the sentence of the failure that ended it."""
 
@@ -85,7 +89,8 @@ class Steps(ABC):
                     if time.monotonic() - overloaded_at >= self._patience_s:
                         waited = f"It was waited for {self._patience_s:.0f} seconds"
                         raise WorkFailed(f"{parked.message} {waited}. Retry the run when it is well.") from parked
-                await asyncio.sleep((parked.until - datetime.now(UTC)).total_seconds())
+                left_s = (parked.until - datetime.now(UTC)).total_seconds()
+                await asyncio.sleep(max(_SHORTEST_WAIT_S, left_s))
             except TemporarilyFailed:
                 wait_s = next(waits, None)
                 if wait_s is None:

@@ -73,6 +73,8 @@ class Context:
     session_id: str | None = None
     """The author's, once it is known; it may have a process from then on."""
     warming: asyncio.Task[None] | None = None
+    parked_for: str = ""
+    """Why the run does not begin, as people were told."""
     on_event: Callable[[EventKind, Mapping[str, Any]], None] = field(default=lambda _kind, _payload: None)
     """Hears what happens in the author's turns, beside the store."""
 

@@ -80,7 +80,7 @@ _UNSEEN = frozenset(
 _INSIDE = re.compile(
     r"(?:/repositories/[^/]+--(?P<repository>[^/]+))?/worktrees/(?P<branch>[^/]+/[^/]+)/(?P<path>.+)", re.DOTALL
 )
-_PLAN = re.compile(r"/claude/[^/]+/plans/[\w-]+\.md\Z")
+_PLAN = re.compile(r"/claude/[^/]+/config/plans/[\w-]+\.md\Z")
 _EXIT = re.compile(r"Exit code (\d+)")
 
 

@@ -36,6 +36,6 @@ async def test_a_refused_credential_keeps_every_run_from_beginning_until_a_good_
 async def told(world: World, run_id: str) -> dict[str, Any]:
     """What a run told as it was parked, as soon as it did."""
     async for event in world.store.follow(run_id):
-        if event.kind is EventKind.PARKED:
+        if event.kind == EventKind.PARKED:
             return dict(event.payload)
     raise AssertionError("It was not parked.")

@@ -89,5 +89,7 @@ async def _admitted(context: Context) -> None:
     try:
         await context.hands.gateway.admitted()
     except Parked as parked:
-        await context.emit(EventKind.PARKED, {"until": parked.until.isoformat(), "reason": parked.message})
+        if context.parked_for != parked.message:  # it is asked again and again
+            context.parked_for = parked.message
+            await context.emit(EventKind.PARKED, {"until": parked.until.isoformat(), "reason": parked.message})
         raise
