@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from app.services.claude_code.options import BUNDLED_CLI
-from tests.bench import ack, corrections, crowd, first_request, gateway, pages, prefix, steps, streams
+from tests.bench import ack, corrections, crowd, first_request, gateway, overload, pages, prefix, steps, streams
 from tests.bench.measurements import Measurement
 
 BENCHES: dict[str, Callable[[], list[Measurement]]] = {
@@ -21,6 +21,7 @@ BENCHES: dict[str, Callable[[], list[Measurement]]] = {
     "prefix": prefix.measure,
     "crowd": crowd.measure,
     "gateway": gateway.measure,
+    "overload": overload.measure,
     "pages": pages.measure,
     "streams": streams.measure,
     "steps": steps.measure,

@@ -51,17 +51,22 @@ class _Sampler(threading.Thread):
         self.join()
 
 
-def _clis(parent: int) -> int:
-    """Children of the service that are Claude Code."""
-    return sum(_is_cli(entry, parent) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+def _clis(service: int) -> int:
+    """Claude Codes of the service: each is the one child of its room's supervisor."""
+    return sum(_is_cli(entry, service) for entry in Path("/proc").iterdir() if entry.name.isdigit())
 
 
-def _is_cli(entry: Path, parent: int) -> bool:
+def _is_cli(entry: Path, service: int) -> bool:
     try:
-        _, _, after_name = (entry / "stat").read_text().rpartition(")")
-        return int(after_name.split()[1]) == parent and (entry / "exe").readlink().name == "claude"
+        is_claude = (entry / "exe").readlink().name == "claude"
+        return is_claude and _parent(_parent(int(entry.name))) == service
     except OSError:
         return False
+
+
+def _parent(pid: int) -> int:
+    _, _, after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
+    return int(after_name.split()[1])
 
 
 def _peak_memory(service: Service) -> int:

@@ -1,5 +1,10 @@
 """Tickets and repositories that mean harm, on real parts: what the model is asked, and what people get to see."""
 
+import json
+import shutil
+
+import pytest
+
 from tests.builders import jira_body
 from tests.fakes.scripts import Reply, verdict, write_file
 from tests.flows.service import ACCESS_CODE, WEBHOOK_SECRET
@@ -40,20 +45,24 @@ def test_a_ticket_stays_between_its_fences_and_what_is_posted_pings_and_loads_no
             assert harmful not in posted, harmful
 
 
-def test_what_the_repositorys_commands_print_holds_no_secret() -> None:
-    install = (
-        'env; cat "$HOME"/.netrc /proc/[0-9]*/environ; cat ../../../auto-code.db; touch ../../../planted; exit 1\n'
-    )
-    workflow = "---\nsetup: sh install.sh\ntest: python3 tools/test.py\n---\n"
-    files = {**FILES, "install.sh": install, "WORKFLOW.md": workflow}
+LOOK = "env; cat $HOME/.netrc /proc/[0-9]*/environ; cat ../../../auto-code.db; touch ../../../planted; exit 1"
+INSTALLS = {
+    "a script": {"install.sh": LOOK, "WORKFLOW.md": "---\nsetup: sh install.sh\ntest: python3 tools/test.py\n---\n"},
+    "npm": {"package.json": json.dumps({"scripts": {"preinstall": LOOK, "test": "true"}}), "WORKFLOW.md": ""},
+}
+"""Repositories whose dependencies look around as they are installed; npm where the machine has it."""
+
+
+@pytest.mark.parametrize("way", ["a script", *filter(None, [shutil.which("npm") and "npm"])])
+def test_what_a_repository_installs_finds_no_secret(way: str) -> None:
     turns = {
         IMPLEMENT: [Reply("", tools=[write_file("src/toggle.txt", "toggle\n")]), Reply("Done.")],
         REVIEW: [verdict()],
     }
-    with World(turns, files=files) as world, world.service() as service:
+    with World(turns, files={**FILES, **INSTALLS[way]}) as world, world.service() as service:
         run = service.wait(service.accept(world.ticket()))
         checked = [event["payload"] for event in service.events(run["id"]) if event["kind"] == "gate.checked"]
-        assert any("HOME=" in each["output"] for each in checked), "the command did not run"
+        assert any("HOME=" in each["output"] for each in checked), f"the command did not run: {checked}"
         shown = str(service.events(run["id"])) + str(world.pulls)
         assert [name for name in (TOKEN, WEBHOOK_SECRET, ACCESS_CODE, "sk-ant-") if name in shown] == []
         assert not (world.workspace / "planted").exists()
