@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from tests.fakes.scripts import Reply, agent, bash
 from tests.flows.service import Json, Service
-from tests.flows.world import IMPLEMENT, World
+from tests.flows.world import IMPLEMENT, WITHOUT_GATES, World
 
 CEILING_USD = 0.6
 TALK = bash("head -c 24000 /dev/zero | tr '\\0' x | fold -w 79")
@@ -42,7 +42,10 @@ def retried(service: Service, run: Json) -> Json:
 
 
 def test_a_spender_stops_within_one_request_of_the_ceiling_over_crash_restart_retry_and_a_new_webhook() -> None:
-    with World({IMPLEMENT: SPENDING}) as world, world.service(MAX_COST_USD_PER_TICKET=str(CEILING_USD)) as service:
+    with (
+        World({IMPLEMENT: SPENDING}) as world,
+        world.service(MAX_COST_USD_PER_TICKET=str(CEILING_USD), **WITHOUT_GATES) as service,
+    ):
         run_id = service.accept(world.ticket("PROJ-1"))
         with world.model.gate(lambda request: len(request.messages) > 6) as gate:
             gate.wait()
@@ -64,6 +67,6 @@ def test_a_spender_stops_within_one_request_of_the_ceiling_over_crash_restart_re
 def test_sub_agents_side_by_side_have_one_allowance() -> None:
     sent = Reply("", tools=[agent(f"Spend as much as you can, number {number}.") for number in range(3)])
     turns = {"Spend as much": SPENDING, IMPLEMENT: [sent, Reply("Done.")]}
-    with World(turns) as world, world.service(MAX_COST_USD_PER_TICKET=str(CEILING_USD)) as service:
+    with World(turns) as world, world.service(MAX_COST_USD_PER_TICKET=str(CEILING_USD), **WITHOUT_GATES) as service:
         run = service.wait(service.accept(world.ticket("PROJ-1")))
         assert_stopped_within_one_request(world, run)

@@ -10,10 +10,10 @@ import pytest
 
 from tests.fakes.langfuse_api import PUBLIC_KEY, SECRET_KEY, LangfuseApi
 from tests.fakes.messages_api import API_KEY
-from tests.fakes.scripts import Reply, bash, read_file, verdict, write_file
+from tests.fakes.scripts import Reply, bash, read_file, write_file
 from tests.flows.outside import Outside
 from tests.flows.service import ACCESS_CODE, WEBHOOK_SECRET, Service
-from tests.flows.world import IMPLEMENT, REPOSITORY, REVIEW, TOKEN, World
+from tests.flows.world import IMPLEMENT, REPOSITORY, TOKEN, WITHOUT_GATES, World
 
 OF_HOME, OF_A_FILE, OF_ANOTHER = "a-secret-in-the-operators-home", "a-secret-that-is-mounted", "work-of-another-ticket"
 SECRETS = {
@@ -121,14 +121,14 @@ def holding(secret: str, directory: Path) -> list[str]:
 
 
 def test_an_agent_that_looks_everywhere_finds_reaches_and_publishes_nothing(langfuse: LangfuseApi) -> None:
-    turns: dict[str, list[Reply]] = {REVIEW: [verdict()]}
+    turns: dict[str, list[Reply]] = {}
     with World(turns) as world, Outside() as outside:
         tracing = {
             "LANGFUSE_PUBLIC_KEY": PUBLIC_KEY,
             "LANGFUSE_SECRET_KEY": SECRET_KEY,
             "LANGFUSE_BASE_URL": langfuse.url,
         }
-        settings = {**plant(world), **tracing, "AGENT_NETWORK": "none"}
+        settings = {**plant(world), **tracing, **WITHOUT_GATES, "AGENT_NETWORK": "none"}
         with world.service(**settings) as service:
             turns[IMPLEMENT] = attack(world, service, outside)
             run = service.wait(service.accept(world.ticket("PROJ-1")))

@@ -3,13 +3,13 @@
 import time
 
 from tests.fakes.scripts import ModelRequest
-from tests.flows.world import World
+from tests.flows.world import WITHOUT_GATES, World
 
 RUNS, AT_ONCE = 8, 4
 
 
 def test_eight_runs_wait_for_the_accounts_reset_and_one_request_tries_first() -> None:
-    with World() as world, world.service(MAX_CONCURRENT_RUNS=str(AT_ONCE)) as service:
+    with World() as world, world.service(MAX_CONCURRENT_RUNS=str(AT_ONCE), **WITHOUT_GATES) as service:
         reset = int(time.time()) + 4
         refused: list[float] = []
 
@@ -38,7 +38,7 @@ def test_eight_runs_wait_for_the_accounts_reset_and_one_request_tries_first() ->
 
 
 def test_an_overload_of_some_seconds_loses_no_run() -> None:
-    with World() as world, world.service(MAX_CONCURRENT_RUNS=str(AT_ONCE)) as service:
+    with World() as world, world.service(MAX_CONCURRENT_RUNS=str(AT_ONCE), **WITHOUT_GATES) as service:
         over = time.time() + 6
         tries: list[float] = []
 

@@ -55,6 +55,9 @@ IMPLEMENT, REVIEW, FIX_REVIEW, FIX_LINT, FIX_TESTS = (
 )
 """What the prompts of the turns begin with or hold."""
 
+WITHOUT_GATES = {"PIPELINE_REVIEW": "false", "PIPELINE_LINT": "false", "PIPELINE_TESTS": "false"}
+"""Settings of a service for tests that are about something else."""
+
 Turns = Mapping[str, Sequence[Reply]]
 
 CORRECTED: Turns = {

@@ -78,7 +78,6 @@ class GitHubClient(GitHub):
     async def start(self) -> None:
         """See GitHub."""
         await self._parts()
-        self._inspector.load_soon()
 
     @property
     def common(self) -> Path | None:
@@ -107,6 +106,7 @@ class GitHubClient(GitHub):
         if not _BRANCH.fullmatch(branch) or not PurePosixPath(branch).match(self._pattern):
             raise WorkFailed(f"{branch!r} is no branch that the service works on; it must be like {self._pattern}.")
         base = base or self._base
+        self._inspector.load_soon()
         workshop, _ = await self._parts()
         async with workshop.alone(branch):
             record = await workshop.set_up(branch, base, await self._heads(base), ground=ground)

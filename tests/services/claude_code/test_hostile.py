@@ -92,7 +92,7 @@ async def test_a_command_cannot_speak_to_another_session(model: MessagesApi, sho
     (author.directory / "speak.py").write_text(SPEAK)
     say = Reply("", tools=[bash(f"timeout 20 python3 speak.py {other.id}")])
     model.script = conversation({"hello": [say, Reply("Done.")], "review": [Reply("No.")]})
-    async with surroundings(settings_for(model, short_path)) as around:
+    async with surroundings(settings_for(model, short_path, agent_local_sockets=True)) as around:
         claude = ClaudeCodeClient(surroundings=around, limit=2)
         await claude.warm(other)
         await claude.run_implementation(author, prompt("hello"), told)
