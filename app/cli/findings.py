@@ -179,7 +179,7 @@ async def _claude(settings: Settings, *, ask: bool) -> str:
 
 async def _sandbox(settings: Settings) -> str:
     if settings.agent_sandbox == "off":
-        raise ConfigurationError("AGENT_SANDBOX=off: what Claude runs can read whatever this user can.")
+        raise Absent("AGENT_SANDBOX=off, as was said: what Claude runs can read whatever this user can")
     sandbox = Sandbox.of(settings.model_copy(update={"node_env": "production"}))  # which goes on with no other one
     await sandbox.start()
     await sandbox.stop()
