@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -62,8 +63,7 @@ class Postgres:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._server is not None:
-            self._server.terminate()  # smart shutdown would wait for connections
-            self._run("pg_ctl", "-D", self._data, "-m", "immediate", "stop")
+            self._server.send_signal(signal.SIGQUIT)  # at once: others would wait for connections
             self._server.wait()
         shutil.rmtree(self._directory)
 
