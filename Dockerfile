@@ -40,18 +40,18 @@ RUN case "${TARGETARCH}" in \
 
 # The virtual environment. Debian's Python, so that its security updates come by apt.
 FROM base AS build
-ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=/opt/venv
+ENV UV_CACHE_DIR=/var/cache/uv UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=/opt/venv
 COPY --from=uv /uv /usr/local/bin/
 WORKDIR /src
 # Apart from the code, so that a change of the code does not fetch the Claude Code CLI again, which comes in a wheel.
-RUN --mount=type=cache,target=/root/.cache/uv \
+RUN --mount=type=cache,target=/var/cache/uv \
     --mount=type=bind,source=requirements.lock,target=/src/requirements.lock \
     uv venv --quiet --python /usr/bin/python3 /opt/venv \
     && uv pip sync --require-hashes requirements.lock
 COPY pyproject.toml README.md ./
 COPY app ./app
 # The check fails when the lock lacks what pyproject.toml wants.
-RUN --mount=type=cache,target=/root/.cache/uv \
+RUN --mount=type=cache,target=/var/cache/uv \
     uv pip install --no-deps . \
     && uv pip check
 
@@ -99,10 +99,10 @@ CMD ["auto-code"]
 FROM runtime AS test
 USER 0:0
 WORKDIR /src
-RUN --mount=type=cache,target=/root/.cache/uv \
+RUN --mount=type=cache,target=/var/cache/uv \
     --mount=type=bind,source=pyproject.toml,target=/src/pyproject.toml \
     --mount=type=bind,source=requirements.lock,target=/src/requirements.lock \
-    UV_LINK_MODE=copy VIRTUAL_ENV=/opt/venv \
+    UV_CACHE_DIR=/var/cache/uv UV_LINK_MODE=copy VIRTUAL_ENV=/opt/venv \
     uv pip install --constraint requirements.lock --requirement pyproject.toml --extra dev
 COPY pyproject.toml ./
 COPY app ./app

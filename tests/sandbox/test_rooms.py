@@ -137,7 +137,7 @@ print(json.dumps({
     "priority": tried(lambda: os.setpriority(os.PRIO_PROCESS, service, 0)),
     "memory": tried(lambda: open(f"/proc/{service}/mem", "rb").close()),
     "files": tried(lambda: os.readlink(f"/proc/{service}/fd/0")),
-    "root": tried(lambda: open(f"/proc/{service}/root/etc/passwd").close()),
+    "root": tried(lambda: os.listdir(f"/proc/{service}/root")),
     "socket": tried(connect),
 }))
 """

@@ -85,7 +85,7 @@ def _limit(told: Told) -> None:
 def _own_trees(told: Told) -> list[tuple[str, int]]:
     """What is the room's own, by path and open. A program may have put a link where a tree was: it is not followed."""
     directory = told["directory"]
-    os.makedirs(directory, exist_ok=True)  # noqa: PTH103
+    os.makedirs(directory, exist_ok=True)  # noqa: PTH103 - pathlib is slow to import
     room = os.open(directory, _TREE | os.O_DIRECTORY)
     opened = []
     for name in _OWN:

@@ -62,6 +62,9 @@ class Passage:
             spending = course.settled(estimate, rewritten=rewritten)
             self._largest_output = max(self._largest_output, spending.tokens.output)
             self._till.settle(spending)
+            if spending.cached_share is not None:
+                facts = {"cached_share": round(spending.cached_share, 3), "cost_usd": round(spending.cost_usd, 4)}
+                _log.info("model_answered", model=spending.model, first_token_ms=spending.first_token_ms, **facts)
 
     async def _sent(self, order: Order, course: Course) -> None:
         """Send it when the account is served; again, where the API serves it none and will in a moment."""

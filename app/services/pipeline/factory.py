@@ -4,7 +4,7 @@ from functools import lru_cache
 
 from app.config import get_settings
 from app.domain.redaction import Redactor
-from app.sandbox import Sandbox
+from app.sandbox import get_sandbox
 from app.services.checks import get_checks
 from app.services.claude_code import get_claude_code
 from app.services.gateway import get_gateway
@@ -19,7 +19,7 @@ from app.services.store import get_store
 @lru_cache
 def get_hands() -> Hands:
     """The hands of this process."""
-    store, sandbox = get_store(), Sandbox.of(get_settings())
+    store, sandbox = get_store(), get_sandbox()
     gateway = get_gateway(ledger=store)
     return Hands(
         store=store,

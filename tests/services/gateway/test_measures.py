@@ -54,8 +54,16 @@ async def test_a_rewritten_prefix_is_told_with_its_cause(
     first = turn("Go", "Yes", "Or")
     with capture_logs() as logs:
         assert await rewritten(door, books, first, second) == [None, cause]
-    (line,) = logs
-    assert (line["event"], line["log_level"], line["cause"]) == ("prefix_rewritten", "warning", cause)
+    (line,) = (line for line in logs if line["log_level"] == "warning")
+    assert (line["event"], line["cause"]) == ("prefix_rewritten", cause)
+
+
+async def test_each_answer_says_how_soon_it_came_and_how_much_of_its_input_was_cached(door: Door, books: Books) -> None:
+    with capture_logs() as logs:
+        await rewritten(door, books, turn("Go"), turn("Go", "Yes", "More"))
+    told = [line for line in logs if line["event"] == "model_answered"]
+    assert [line["cached_share"] > 0.5 for line in told] == [False, True]
+    assert all(line["first_token_ms"] > 0 and line["cost_usd"] > 0 for line in told)
 
 
 async def test_a_sub_agents_conversation_is_another_one(door: Door, books: Books) -> None:

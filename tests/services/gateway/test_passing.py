@@ -65,6 +65,7 @@ async def test_the_first_bytes_come_while_the_model_still_answers(door: Door, ap
         pieces = answer.aiter_raw()
         first = await anext(pieces)
         assert b"message_start" in first
+        await asyncio.to_thread(api.wait_for, lambda request: request.hanging)
         api.release()
         rest = b"".join([piece async for piece in pieces])
     assert rest.endswith(b'{"type": "message_stop"}\n\n')
