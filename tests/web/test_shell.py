@@ -5,8 +5,10 @@ from datetime import UTC, datetime
 import pytest
 
 from app.domain.model_limits import OPEN, Standing
+from app.models import Request, RunMode
 from app.web.assets import Assets
-from app.web.presenters.pages import error_page
+from app.web.presenters.composer import new_run_composer
+from app.web.presenters.home import home_page
 from app.web.presenters.shell import shell
 from app.web.rendering import Rendering
 
@@ -26,5 +28,7 @@ from app.web.rendering import Rendering
 def test_every_page_says_what_keeps_all_runs_waiting(standing: Standing, warning: str) -> None:
     frame = shell(person="Ada", conversations=(), standing=standing)
     assert frame.warning == warning
-    page = Rendering(assets=Assets()).page("error.html", shell=frame, error=error_page(404, "There is no such page."))
+    composer = new_run_composer(repositories=(), models={}, request=Request(mode=RunMode.ASK), message_id="m")
+    nothing = home_page(composer=composer, conversations=())
+    page = Rendering(assets=Assets()).page("home.html", shell=frame, page=nothing)
     assert ('class="note-bar" role="status"' in page) is bool(warning)
