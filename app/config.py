@@ -7,13 +7,14 @@ import os
 import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.errors import ConfigurationError
 from app.secret_files import SecretFiles, content_of
+from app.setting_types import Numbers, Pairs, Paths, Ports, Rate, Texts, Url, Urls
 
 SHORTEST_SECRET = 16
 """Characters that `WEBHOOK_SECRET` must have in production."""
@@ -51,13 +52,13 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
 
     # The repository
-    repo_url: str | None = Field(None, description="HTTPS clone URL of the repository. Required in production.")
+    repo_url: Url | None = Field(None, description="HTTPS clone URL of the repository. Required in production.")
     repo_dir: Path = Field(
         Path(),
         description="Development only, when REPO_URL is unset: an existing local repository. Current directory.",
     )
     base_branch: str = Field("main", description="Branch that pull requests go to.")
-    repositories: Annotated[tuple[str, ...], NoDecode] = Field(
+    repositories: Urls = Field(
         (),
         description="HTTPS clone URLs, between commas, of more repositories that conversations may choose. "
         "`#branch` after one is its base where that is not BASE_BRANCH.",
@@ -89,13 +90,22 @@ class Settings(BaseSettings):
         description="Model of the author and the reviewer. With Bedrock its id there, e.g. "
         "`eu.anthropic.claude-sonnet-4-6`.",
     )
-    claude_models: Annotated[dict[str, str], NoDecode] = Field(
+    claude_models: Pairs = Field(
         {"claude-sonnet-4-6": "Sonnet 4.6", "claude-opus-4-8": "Opus 4.8"},
         description="Models that people may choose, as `id=name` between commas. CLAUDE_MODEL is the default.",
     )
     claude_cli: Path | None = Field(None, description="Another Claude Code CLI than the one inside the Agent SDK.")
     max_concurrent_runs: int = Field(
-        4, ge=1, le=64, description="Claude Code processes at once, and so the runs worked on at once."
+        4,
+        ge=1,
+        le=64,
+        description="Claude Code processes at once, and so the runs worked on at once, in one worker.",
+    )
+    max_concurrent_runs_total: int | None = Field(
+        None, ge=1, description="Runs worked on at once by all workers of one database together."
+    )
+    max_concurrent_runs_per_bucket: int | None = Field(
+        None, ge=1, description="Runs of one project (`PROJ` of PROJ-1) worked on at once by all workers together."
     )
     claude_idle_timeout_s: float = Field(
         300,
@@ -127,10 +137,10 @@ class Settings(BaseSettings):
     agent_network: Literal["none", "registries", "open"] = Field(
         "registries", description="What they may connect to beside the model: nothing, package registries, anything."
     )
-    agent_network_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+    agent_network_hosts: Texts = Field(
         (), description="More hosts, between commas, that `registries` allows; `*.example.com` has the hosts below it."
     )
-    agent_ports: Annotated[tuple[str, ...], NoDecode] = Field(
+    agent_ports: Ports = Field(
         (),
         description="TCP ports and ranges, between commas, that they may connect to besides, e.g. `5432,8000-8099` for "
         "tests with a server. On every host: what keeps them in knows ports only.",
@@ -138,12 +148,10 @@ class Settings(BaseSettings):
     agent_local_sockets: bool = Field(
         False, description="Whether they may make sockets of this machine (AF_UNIX), which reach every server on it."
     )
-    agent_reads: Annotated[tuple[Path, ...], NoDecode] = Field(
+    agent_reads: Paths = Field(
         (), description="More directories, between colons, that they may read, e.g. of toolchains."
     )
-    agent_writes: Annotated[tuple[Path, ...], NoDecode] = Field(
-        (), description="More directories, between colons, that they may write."
-    )
+    agent_writes: Paths = Field((), description="More directories, between colons, that they may write.")
     agent_cache_dir: Path | None = Field(
         None,
         description="Package caches that all conversations share. Unset: each has its own, which no other can poison.",
@@ -152,7 +160,7 @@ class Settings(BaseSettings):
     agent_max_processes: int = Field(256, ge=16, description="Processes of one conversation at once.")
 
     # The pipeline
-    retry_after_s: Annotated[tuple[float, ...], NoDecode] = Field(
+    retry_after_s: Numbers = Field(
         (1, 5, 20), description="Seconds before each new try of a step that met a passing fault, e.g. of the network."
     )
     pipeline_review: bool = Field(False, description="Review the change in a second session, and fix what it finds.")
@@ -164,9 +172,28 @@ class Settings(BaseSettings):
         "draft",
         description="A change of a protected path makes the pull request a draft with a warning, or is not published.",
     )
-    protected_patterns: Annotated[tuple[str, ...], NoDecode] = Field(
+    protected_patterns: Texts = Field(
         PROTECTED,
         description="Paths, between commas, whose change needs a person: as in a .gitignore file.",
+    )
+
+    # Operation
+    drain_seconds: float = Field(
+        30, ge=0, description="Seconds that runs may still work after SIGTERM; the rest goes on at the next start."
+    )
+    stall_minutes: float = Field(
+        10, gt=0, description="Minutes without any event after which a turn is interrupted, and resumed once."
+    )
+    max_job_minutes: float = Field(90, gt=0, description="Minutes of work that one run may take, waiting not counted.")
+    min_free_gb: float = Field(2, ge=0, description="GB free in WORKSPACE_DIR below which nothing new begins.")
+    worktree_ttl_days: float = Field(
+        14, gt=0, description="Days after a conversation's last run until its worktree goes; unpushed work is saved."
+    )
+    events_ttl_days: float = Field(
+        180, gt=0, description="Days after its last run until a conversation's events are forgotten; its runs stay."
+    )
+    transcripts_ttl_days: float = Field(
+        30, gt=0, description="Days after its last run until a conversation's Claude session is forgotten."
     )
 
     # Doors
@@ -174,8 +201,8 @@ class Settings(BaseSettings):
         None,
         description="What X-Webhook-Token must be, or the key of X-Hub-Signature. 16 characters in production.",
     )
-    webhook_rate_limit: str = Field("10/minute", description="Webhook requests that one address may send.")
-    trigger_allowed_users: Annotated[tuple[str, ...], NoDecode] = Field(
+    webhook_rate_limit: Rate = Field("10/minute", description="Webhook requests that one address may send.")
+    trigger_allowed_users: Texts = Field(
         (),
         description="Who may start runs from Jira, between commas: account ids, `group:NAME`, `role:NAME` (of the "
         "project). Unset: everybody but a service desk's customers.",
@@ -224,67 +251,6 @@ class Settings(BaseSettings):
         """Overrides, the environment, `.env`, and the files that one of these two names."""
         files = SecretFiles(settings_cls, env_settings, dotenv_settings)
         return init_settings, env_settings, dotenv_settings, files
-
-    @field_validator("retry_after_s", mode="before")
-    @classmethod
-    def _numbers_between_commas(cls, value: object) -> object:
-        return [part for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-    @field_validator(
-        "repositories",
-        "agent_network_hosts",
-        "agent_ports",
-        "protected_patterns",
-        "trigger_allowed_users",
-        mode="before",
-    )
-    @classmethod
-    def _texts_between_commas(cls, value: object) -> object:
-        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-    @field_validator("agent_reads", "agent_writes", mode="before")
-    @classmethod
-    def _paths_between_colons(cls, value: object) -> object:
-        return [Path(part).expanduser() for part in value.split(":") if part] if isinstance(value, str) else value
-
-    @field_validator("agent_ports")
-    @classmethod
-    def _ports_are_understood(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for part in value:
-            first, _, last = part.partition("-")
-            if not (
-                first.isdecimal() and (last or first).isdecimal() and 0 < int(first) <= int(last or first) < 1 << 16
-            ):
-                raise ValueError(f"{part} is no port or range of ports; write 5432 or 8000-8099")
-        return value
-
-    @field_validator("claude_models", mode="before")
-    @classmethod
-    def _pairs_between_commas(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        pairs = [part.partition("=") for part in value.split(",") if part.strip()]
-        return {model.strip(): (name or model).strip() for model, _, name in pairs}
-
-    @field_validator("repositories")
-    @classmethod
-    def _urls_hold_no_credential(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(url for each in value if (url := cls._url_holds_no_credential(each)))
-
-    @field_validator("repo_url")
-    @classmethod
-    def _url_holds_no_credential(cls, value: str | None) -> str | None:
-        if value is not None and re.match("https?://[^/]*@", value):
-            raise ValueError("must not hold a user or a password; put the token into GH_TOKEN")
-        return value
-
-    @field_validator("webhook_rate_limit")
-    @classmethod
-    def _rate_limit_is_understood(cls, value: str) -> str:
-        from limits import parse_many  # noqa: PLC0415 - only to check the text; slowapi reads it again
-
-        parse_many(value)
-        return value
 
     @property
     def production(self) -> bool:
