@@ -56,6 +56,10 @@ class StoreUnavailable(AutoCodeError):
     """The database did not take the write; the sender should try again."""
 
 
+class ClaimLost(AutoCodeError):
+    """Another worker has the run by now. Whoever hears this ends without a word: the run goes on there."""
+
+
 class WorkFailed(AutoCodeError):
     """A run cannot go on. The message becomes the run's error."""
 
