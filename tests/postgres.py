@@ -43,6 +43,10 @@ class Postgres:
         """Where a database is."""
         return f"postgresql+psycopg://postgres@/{name}?host={self._directory}"
 
+    def program(self, name: str) -> str:
+        """Where a program of Postgres is, such as `psql`. It is a copy that goes with the server."""
+        return str(self._directory / _PACKAGE / "pginstall" / "bin" / name)
+
     def __enter__(self) -> Self:
         # A copy, because nobody may be kept from where the dependencies are installed.
         for package in _installed():
@@ -50,7 +54,7 @@ class Postgres:
         if self._user is not None:
             shutil.chown(self._directory, self._user)
         self._run("initdb", "-D", self._data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync")
-        argv = [self._program("postgres"), "-D", self._data, "-k", str(self._directory), *_HASTY]
+        argv = [self.program("postgres"), "-D", self._data, "-k", str(self._directory), *_HASTY]
         quiet = subprocess.DEVNULL
         self._server = subprocess.Popen(argv, user=self._user, stdout=quiet, stderr=quiet, cwd=self._directory)
         give_up = time.monotonic() + _START_LIMIT_S
@@ -71,12 +75,9 @@ class Postgres:
     def _data(self) -> str:
         return str(self._directory / "data")
 
-    def _program(self, name: str) -> str:
-        return str(self._directory / _PACKAGE / "pginstall" / "bin" / name)
-
     def _run(self, name: str, *argv: str) -> None:
         environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
-        command = [self._program(name), *argv]
+        command = [self.program(name), *argv]
         subprocess.run(command, check=True, user=self._user, capture_output=True, cwd=self._directory, env=environment)
 
     def _answers(self) -> bool:
