@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, Self
 import httpx
 
 from tests.builders import signature
+from tests.flows import programs
 
 Json = dict[str, Any]
 
@@ -25,14 +25,18 @@ _RUN_LIMIT_S = 60.0
 
 
 class Service:
-    """`auto-code` on a free port of loopback. `env` is its whole environment but for what names the port."""
+    """`auto-code` on a free port of loopback. `env` is its whole environment but for what names the port.
 
-    def __init__(self, *, env: Mapping[str, str], directory: Path) -> None:
+    `fresh`: the installed program, for tests about its own environment or its memory; else the quick way.
+    """
+
+    def __init__(self, *, env: Mapping[str, str], directory: Path, fresh: bool = False) -> None:
         self.port = _free_port()
         self.env = {**env, "CLAUDE_CODE_API_PORT": str(self.port)}
         self.log = directory / "service.log"
         self._directory = directory
-        self._process: subprocess.Popen[bytes] | None = None
+        self._launch = programs.start_fresh if fresh else programs.start
+        self._process: subprocess.Popen[bytes] | programs.Forked | None = None
         self.http = httpx.Client(
             base_url=f"http://127.0.0.1:{self.port}",
             headers={"Authorization": f"Bearer {ACCESS_CODE}"},
@@ -42,9 +46,7 @@ class Service:
 
     def start(self) -> None:
         """Start it, and return when it is healthy."""
-        with self.log.open("ab") as log:
-            program = Path(sys.executable).with_name("auto-code")
-            self._process = subprocess.Popen([program], cwd=self._directory, env=self.env, stdout=log, stderr=log)
+        self._process = self._launch((), env=self.env, directory=self._directory, log=self.log)
         give_up = time.monotonic() + _START_LIMIT_S
         while not self._healthy():
             if self._process.poll() is not None or time.monotonic() > give_up:

@@ -5,6 +5,7 @@ import os
 import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -128,8 +129,8 @@ def test_an_agent_that_looks_everywhere_finds_reaches_and_publishes_nothing(lang
             "LANGFUSE_SECRET_KEY": SECRET_KEY,
             "LANGFUSE_BASE_URL": langfuse.url,
         }
-        settings = {**plant(world), **tracing, **WITHOUT_GATES, "AGENT_NETWORK": "none"}
-        with world.service(**settings) as service:
+        settings: dict[str, Any] = {**plant(world), **tracing, **WITHOUT_GATES, "AGENT_NETWORK": "none"}
+        with world.service(fresh=True, **settings) as service:
             turns[IMPLEMENT] = attack(world, service, outside)
             run = service.wait(service.accept(world.ticket("PROJ-1")))
             events = service.events(run["id"])

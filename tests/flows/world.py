@@ -111,9 +111,11 @@ class World:
         self._servers = (self.model, self.git, self.github)
         self._open = ExitStack()
 
-    def service(self, **settings: str) -> Service:
-        """The service in this world, not yet started; `settings` are variables in upper case."""
-        return Service(env={**self._environment(), **settings}, directory=self.directory)
+    def service(self, *, at: Path | None = None, fresh: bool = False, **settings: str) -> Service:
+        """The service in this world, not yet started; `settings` are variables in upper case. `at` is a directory of
+        its own, where there are several; `fresh` as in Service.
+        """
+        return Service(env={**self._environment(), **settings}, directory=at or self.directory, fresh=fresh)
 
     @staticmethod
     def ticket(key: str = "PROJ-1", *, summary: str = "Add dark mode toggle", timestamp: int | None = None) -> Json:
