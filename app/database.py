@@ -16,6 +16,15 @@ from sqlalchemy.exc import ArgumentError
 from app.config import Settings, get_settings
 from app.errors import ConfigurationError
 
+# A server that went away in silence is noticed within half a minute.
+KEEPALIVES = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
+
 _SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON")
 
 
@@ -62,7 +71,7 @@ class Database:
                 engine.dispose()
 
     def _postgres(self) -> sa.Engine:
-        return sa.create_engine(self.url, pool_size=8, max_overflow=0, pool_pre_ping=True)
+        return sa.create_engine(self.url, pool_size=8, max_overflow=0, pool_pre_ping=True, connect_args=KEEPALIVES)
 
     def _sqlite(self, *, pool_size: int, begin: str) -> sa.Engine:
         engine = sa.create_engine(self.url, pool_size=pool_size, max_overflow=0, pool_timeout=60)

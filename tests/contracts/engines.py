@@ -1,4 +1,4 @@
-"""Engines on one database, one after the other as processes come and go, and workflows to give them."""
+"""Engines on one database, one after the other as processes come and go."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -9,17 +9,23 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.database import Database
-from app.services.engine import Engine, Steps, Workflow
+from app.models import Work
+from app.services.engine import Engine, Workflow
+from app.services.engine.base import Patience
 from app.services.engine.client import DbosEngine
 from app.services.engine.mock_client import Journal, MockEngine
-
-_ALL = "*"
+from tests.contracts.records import LIMIT_S
 
 PATIENCE_S = 0.1
 """How long these engines' steps wait for a model that is overloaded."""
 
-LIMIT_S = 20.0
-"""How long a test waits for what must happen."""
+SWEEP_S = 0.2
+"""How often these engines look for works of the dead."""
+
+
+def work_of(named: str | Work) -> Work:
+    """The work itself, or one by its id, of no special bucket and urgency."""
+    return named if isinstance(named, Work) else Work(id=named, bucket="PROJ", priority=3)
 
 
 class Place(ABC):
@@ -29,16 +35,18 @@ class Place(ABC):
         self._running = AsyncExitStack()
 
     @abstractmethod
-    def engine(self, *, concurrency: int = 4) -> Engine:
+    def engine(self, *, concurrency: int = 4, total: int | None = None, per_bucket: int | None = None) -> Engine:
         """Another process' engine."""
 
     @abstractmethod
-    async def enqueue(self, engine: Engine, *run_ids: str, commit: bool = True) -> None:
-        """Queue runs in one transaction, which is committed or rolled back."""
+    async def enqueue(self, engine: Engine, *works: str | Work, commit: bool = True) -> None:
+        """Queue works in one transaction, which is committed or rolled back."""
 
-    async def start(self, workflow: Workflow, *, concurrency: int = 4) -> Engine:
+    async def start(
+        self, workflow: Workflow, *, concurrency: int = 4, total: int | None = None, per_bucket: int | None = None
+    ) -> Engine:
         """An engine that works."""
-        engine = self.engine(concurrency=concurrency)
+        engine = self.engine(concurrency=concurrency, total=total, per_bucket=per_bucket)
         await engine.open()
         self._running.push_async_callback(engine.release)
         await engine.start(workflow)
@@ -55,22 +63,22 @@ class Place(ABC):
 
 
 class InMemory(Place):
-    def __init__(self) -> None:
+    def __init__(self, journal: Journal | None = None) -> None:
         super().__init__()
-        self._journal = Journal()
+        self._journal = journal or Journal()
         self._database = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
 
     async def close(self) -> None:
         await super().close()
         self._database.dispose()
 
-    def engine(self, *, concurrency: int = 4) -> Engine:
-        return MockEngine(concurrency=concurrency, journal=self._journal)
+    def engine(self, *, concurrency: int = 4, total: int | None = None, per_bucket: int | None = None) -> Engine:
+        return MockEngine(concurrency=concurrency, total=total, per_bucket=per_bucket, journal=self._journal)
 
-    async def enqueue(self, engine: Engine, *run_ids: str, commit: bool = True) -> None:
+    async def enqueue(self, engine: Engine, *works: str | Work, commit: bool = True) -> None:
         with self._database.connect() as connection:
-            for run_id in run_ids:
-                engine.enqueue(connection, run_id)
+            for work in works:
+                engine.enqueue(connection, work_of(work))
             connection.execute(sa.text("SELECT 1"))
             (connection.commit if commit else connection.rollback)()
 
@@ -80,20 +88,27 @@ class InDatabase(Place):
         super().__init__()
         self._database = database
 
-    def engine(self, *, concurrency: int = 4) -> Engine:
+    @property
+    def url(self) -> str:
+        """Where the database is."""
+        return self._database.url
+
+    def engine(self, *, concurrency: int = 4, total: int | None = None, per_bucket: int | None = None) -> Engine:
         return DbosEngine(
             database=self._database,
             concurrency=concurrency,
-            retry_after_s=(0.01, 0.01, 0.01),
-            patience_s=PATIENCE_S,
+            total=total,
+            per_bucket=per_bucket,
+            patience=Patience(retry_after_s=(0.01, 0.01, 0.01), overload_s=PATIENCE_S),
             lock_wait_s=0.3,
+            sweep_s=SWEEP_S,
         )
 
-    async def enqueue(self, engine: Engine, *run_ids: str, commit: bool = True) -> None:
+    async def enqueue(self, engine: Engine, *works: str | Work, commit: bool = True) -> None:
         def transaction() -> None:
             with self._database.writer.connect() as connection:
-                for run_id in run_ids:
-                    engine.enqueue(connection, run_id)
+                for work in works:
+                    engine.enqueue(connection, work_of(work))
                 if commit:
                     connection.commit()
 
@@ -104,61 +119,28 @@ class InDatabase(Place):
         self._database.close()
 
 
-class Record:
-    """A workflow of steps that are told by name, and what became of them. Those in `held` wait until let go."""
+async def idle(engine: Engine) -> None:
+    """Return when the engine has nothing left to do."""
+    await until(lambda: is_unfinished(engine, set()))
 
-    def __init__(self, *names: str, held: frozenset[str] = frozenset()) -> None:
-        self._names = names
-        self._held = held
-        self._free: set[str] = set()
-        self._news = asyncio.Condition()
-        self.begun: list[tuple[str, str]] = []
-        self.cancelled: list[tuple[str, str]] = []
-        self.results: dict[str, list[Any]] = {}
-        self.errors: dict[str, Exception] = {}
-        self.at_work: set[str] = set()
-        self.most_at_work = 0
 
-    async def __call__(self, run_id: str, steps: Steps) -> None:
-        """The workflow."""
-        results = [await steps.run(name, self._step(run_id, name), str) for name in self._names]
-        await self._say(lambda: self.results.update({run_id: results}))
+async def nothing_under_way(engine: Engine) -> None:
+    """Return when the engine is in the middle of nothing."""
+    await until(lambda: given(not engine.under_way))
 
-    async def let_go(self, *run_ids: str) -> None:
-        """Let held steps of these runs end; without names, of all."""
-        await self._say(lambda: self._free.update(run_ids or {_ALL}))
 
-    async def until(self, happened: Callable[[], bool]) -> None:
-        """Return when it has happened."""
-        async with asyncio.timeout(LIMIT_S), self._news:
-            await self._news.wait_for(happened)
+async def until(is_so: Callable[[], Awaitable[bool]]) -> None:
+    """Return when it is so: neither databases nor steps tell anybody."""
+    async with asyncio.timeout(LIMIT_S):
+        while not await is_so():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
 
-    async def until_at_work(self, count: int) -> None:
-        """Return when so many runs are in a step, or more."""
-        await self.until(lambda: len(self.at_work) >= count)
 
-    async def until_ended(self, count: int) -> None:
-        """Return when so many runs have ended."""
-        await self.until(lambda: len(self.results) >= count)
+async def is_unfinished(engine: Engine, works: set[str]) -> bool:
+    """Whether just these works wait or are worked on."""
+    return set(await engine.unfinished()) == works
 
-    def _step(self, run_id: str, name: str) -> Callable[[], Awaitable[str]]:
-        async def step() -> str:
-            self.at_work.add(run_id)
-            self.most_at_work = max(self.most_at_work, len(self.at_work))
-            await self._say(lambda: self.begun.append((run_id, name)))
-            try:
-                if name in self._held:
-                    await self.until(lambda: bool(self._free & {run_id, _ALL}))
-            except asyncio.CancelledError:
-                self.cancelled.append((run_id, name))
-                raise
-            finally:
-                self.at_work.discard(run_id)
-            return f"{name} of {run_id}, begun as number {len(self.begun)}"
 
-        return step
-
-    async def _say(self, change: Callable[[], None]) -> None:
-        async with self._news:
-            change()
-            self._news.notify_all()
+async def given(value: Any) -> Any:
+    """The value itself."""
+    return value

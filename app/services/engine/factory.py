@@ -5,7 +5,7 @@ from functools import lru_cache
 from app.config import Settings, get_settings
 from app.database import Database, get_database
 from app.domain.redaction import Redactor
-from app.services.engine.base import Engine
+from app.services.engine.base import Engine, Patience
 from app.services.engine.client import LOCK_WAIT_S, DbosEngine
 
 
@@ -14,9 +14,10 @@ def make_engine(settings: Settings, database: Database, *, lock_wait_s: float = 
     return DbosEngine(
         database=database,
         concurrency=settings.max_concurrent_runs,
+        total=settings.max_concurrent_runs_total,
+        per_bucket=settings.max_concurrent_runs_per_bucket,
         lock_wait_s=lock_wait_s,
-        retry_after_s=settings.retry_after_s,
-        patience_s=settings.claude_patience_s,
+        patience=Patience(retry_after_s=settings.retry_after_s, overload_s=settings.claude_patience_s),
         redact=Redactor(settings.secrets).redact,
     )
 

@@ -1,48 +1,34 @@
-"""Which process works on a database: one at a time, shown by a lock that is free as soon as its holder dies.
+"""Which processes work on a database: one on an embedded database, any number on a server's. Each is shown by a lock
+that is free as soon as its holder dies.
 
-The runs of a dead process are taken over by the next one, so that two at once would work on the same run twice.
+The works of a dead process are taken over by those that live. That a process is dead is said by its lock, and by no
+clock.
 """
 
 import asyncio
 import contextlib
 import fcntl
-import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
 
-from app.database import Database
 from app.errors import ConfigurationError
-from app.logger import get_logger
 
-_log = get_logger(__name__)
+ONLY_WORKER = "auto-code"
+"""Names the one worker of an embedded database, and was the name of every process in earlier versions."""
 
 _LOOK_AGAIN_S = 0.1
-_WATCH_S = 5.0
-_ADVISORY_LOCK = 4_202_612
-_TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: whoever supervises the process starts it again
-
-# A server that went away in silence is noticed within half a minute.
-_KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "connect_timeout": 10}
 
 
 class Ownership(ABC):
-    """A lock on one database."""
+    """A process' place among those that work on one database. `worker_id` is what the others know it by."""
 
-    def __init__(self, *, wait_s: float) -> None:
+    def __init__(self, *, worker_id: str, wait_s: float) -> None:
+        self.worker_id = worker_id
         self._wait_s = wait_s
-
-    @classmethod
-    def of(cls, database: Database, *, wait_s: float) -> "Ownership":
-        """A lock file beside SQLite's file; a session's advisory lock on Postgres."""
-        if database.file is not None:
-            return FileOwnership(database.file.with_suffix(".lock"), wait_s=wait_s)
-        return SessionOwnership(database.url, wait_s=wait_s)
 
     async def take(self) -> None:
         """Hold the lock; the process before may take a while to end. Raises ConfigurationError when it does not."""
@@ -57,6 +43,18 @@ class Ownership(ABC):
     async def release(self) -> None:
         """Let go; nothing happens when nothing is held."""
 
+    @property
+    @abstractmethod
+    def may_judge(self) -> bool:
+        """Whether a free lock means a dead process: not when what freed it may only have cut its connection."""
+
+    @abstractmethod
+    def is_dead(self, connection: sa.Connection, worker: str) -> bool:
+        """Whether this other worker is dead. Until the transaction ends nobody else finds so, and it does not return.
+
+        Blocks.
+        """
+
     @abstractmethod
     async def _try(self) -> bool:
         """Take the lock if it is free."""
@@ -67,10 +65,10 @@ class Ownership(ABC):
 
 
 class FileOwnership(Ownership):
-    """A lock file. The kernel frees it with its process."""
+    """A lock file, which has one holder. The kernel frees it with its process."""
 
     def __init__(self, path: Path, *, wait_s: float) -> None:
-        super().__init__(wait_s=wait_s)
+        super().__init__(worker_id=ONLY_WORKER, wait_s=wait_s)
         self._path = path
         self._file: TextIO | None = None
 
@@ -78,6 +76,13 @@ class FileOwnership(Ownership):
         if self._file is not None:
             self._file.close()
             self._file = None
+
+    @property
+    def may_judge(self) -> bool:
+        return True
+
+    def is_dead(self, connection: sa.Connection, worker: str) -> bool:  # noqa: ARG002 - this one is the only one
+        return True
 
     async def _try(self) -> bool:
         self._file = self._file or self._opened()
@@ -97,69 +102,3 @@ class FileOwnership(Ownership):
         return (
             f"Another auto-code process works on {self._path.parent}. Stop it, or give this one another WORKSPACE_DIR."
         )
-
-
-class SessionOwnership(Ownership):
-    """An advisory lock of one Postgres session. When the session is lost so is the lock, and the process ends at once:
-    another one may hold it already, and finds every run where this one left it.
-    """
-
-    def __init__(
-        self,
-        url: str,
-        *,
-        wait_s: float,
-        watch_s: float = _WATCH_S,
-        on_loss: Callable[[], None] = lambda: os._exit(_TRY_AGAIN),
-    ) -> None:
-        super().__init__(wait_s=wait_s)
-        self._engine = sa.create_engine(
-            url, poolclass=sa.pool.NullPool, isolation_level="AUTOCOMMIT", connect_args=_KEEPALIVES
-        )
-        self._session: sa.Connection | None = None
-        self._watch: asyncio.Task[None] | None = None
-        self._watch_s = watch_s
-        self._on_loss = on_loss
-
-    async def take(self) -> None:
-        try:
-            await super().take()
-        except DBAPIError as error:
-            raise ConfigurationError(
-                "The database at DATABASE_URL does not answer. Start it, or mend the URL."
-            ) from error
-        self._watch = asyncio.create_task(self._watched())
-
-    async def release(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.wait({self._watch})
-            self._watch = None
-        if self._session is not None:
-            await asyncio.to_thread(self._session.close)
-            self._session = None
-
-    async def _try(self) -> bool:
-        def attempt() -> bool:
-            self._session = self._session or self._engine.connect()
-            taken = sa.text("SELECT pg_try_advisory_lock(:lock)")
-            return bool(self._session.execute(taken, {"lock": _ADVISORY_LOCK}).scalar_one())
-
-        return await asyncio.to_thread(attempt)
-
-    async def _watched(self) -> None:
-        while True:
-            await asyncio.sleep(self._watch_s)
-            try:
-                await asyncio.to_thread(self._answers)
-            except DBAPIError as error:
-                _log.error("lock of the database lost", error=str(error.orig))
-                self._on_loss()
-                return
-
-    def _answers(self) -> None:
-        if self._session is not None:
-            self._session.execute(sa.text("SELECT 1"))
-
-    def _refusal(self) -> str:
-        return "Another auto-code process works on the database at DATABASE_URL. Stop it, or give this one its own."
