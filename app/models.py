@@ -17,12 +17,18 @@ class Model(BaseModel):
 
 
 class Ticket(Model):
-    """What a tracker says of a piece of work. `description` is plain text or markup, empty when there is none."""
+    """What a tracker says of a piece of work. `description` is plain text or markup, empty when there is none.
+
+    `priority` is 1 for what is most urgent, up to 5. `updated_at` is the tracker's own time of this text, None where
+    nobody said one.
+    """
 
     key: str
     summary: str
     description: str = ""
     url: str | None = None
+    priority: int = 3
+    updated_at: datetime | None = None
 
 
 class RunStatus(StrEnum):
@@ -239,6 +245,17 @@ class Job(Model):
     def mode(self) -> RunMode:
         """What the run is for."""
         return self.request.mode
+
+
+class Work(Model):
+    """One leg of a run for the queue. Limits hold within its `bucket`, and the smaller `priority` is worked on first.
+
+    People's messages and answers have priority 0, what a tracker sends has its ticket's.
+    """
+
+    id: str
+    bucket: str
+    priority: int
 
 
 class RunFilter(Model):

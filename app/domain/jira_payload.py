@@ -10,6 +10,7 @@ created or has assigned, and a reporter is whom its creator named.
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from pydantic import BaseModel, BeforeValidator, Field, field_validator
 from app.domain.adf import to_text
 from app.domain.eligibility import Actor, Sender, TrackerEvent
 from app.domain.naming import is_ticket_key
+from app.domain.urgency import urgency_of
 from app.errors import InvalidInput
 from app.models import Ticket
 
@@ -26,6 +28,7 @@ _LONGEST_NAME = 200
 _LONGEST_ACCOUNT_ID = 128
 _LONGEST_SHOWN = 80
 _HOST = re.compile(r"[\w.-]+(:\d+)?", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _OrNone = BeforeValidator(lambda value: value if isinstance(value, str) else None)
 """For what may be missing: of another type it is something else, which is ignored."""
@@ -34,6 +37,8 @@ _OrNone = BeforeValidator(lambda value: value if isinstance(value, str) else Non
 class _Fields(BaseModel):
     summary: Annotated[str, Field(max_length=_LONGEST_SUMMARY)]
     description: str = ""
+    updated: Any = None
+    priority: Any = None
 
     @field_validator("description", mode="before")
     @classmethod
@@ -79,7 +84,14 @@ class JiraEvent(BaseModel):
     initiator: Any = None
     changelog: Any = None
     issue: Any = None
+    issue_key: Any = Field(None, alias="key")
     fields: Any = None
+
+    @property
+    def key(self) -> str | None:
+        """The issue's, as far as it is one."""
+        key = self.issue_key if self.issue_on_top else _within(self.issue, "key")
+        return key if isinstance(key, str) and is_ticket_key(key) else None
 
     @property
     def issue_on_top(self) -> bool:
@@ -102,18 +114,39 @@ class JiraPayload(BaseModel):
     """A body that is about an issue."""
 
     issue: _Issue
+    timestamp: Any = None
 
     def ticket(self) -> Ticket:
-        """The ticket."""
-        return _ticket(self.issue)
+        """The ticket. Its time is the issue's, else the event's."""
+        return _ticket(self.issue, self.timestamp)
 
 
 class AutomationPayload(_Issue):
     """Automation's own format: the issue is the body."""
 
+    timestamp: Any = None
+
     def ticket(self) -> Ticket:
         """The ticket, likewise."""
-        return _ticket(self)
+        return _ticket(self, self.timestamp)
+
+
+def time_of(value: object) -> datetime | None:
+    """A time as Jira writes it: ISO 8601 with a zone, or milliseconds since 1970. None for everything else."""
+    try:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return _EPOCH + timedelta(milliseconds=value)
+        at = datetime.fromisoformat(value) if isinstance(value, str) else None
+        return None if at is None or at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def priority_of(value: object) -> int:
+    """How urgent Jira says an issue is: an object with name and id, or the name alone."""
+    name, number = (_within(value, each) for each in ("name", "id"))
+    name = value if isinstance(value, str) else name
+    return urgency_of(name if isinstance(name, str) else None, str(number) if isinstance(number, str | int) else None)
 
 
 def _within(value: object, name: str) -> object:
@@ -141,9 +174,16 @@ def _changed_fields(changelog: object) -> Iterator[str]:
             yield item["field"]
 
 
-def _ticket(issue: _Issue) -> Ticket:
-    fields, url = issue.fields, _browse_url(issue.address, issue.key)
-    return Ticket(key=issue.key, summary=fields.summary, description=fields.description, url=url)
+def _ticket(issue: _Issue, timestamp: object) -> Ticket:
+    fields = issue.fields
+    return Ticket(
+        key=issue.key,
+        summary=fields.summary,
+        description=fields.description,
+        url=_browse_url(issue.address, issue.key),
+        priority=priority_of(fields.priority),
+        updated_at=time_of(fields.updated) or time_of(timestamp),
+    )
 
 
 def _browse_url(address: str | None, key: str) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.errors import Conflict, NotFound
-from app.models import EventKind, PipelineOptions, PullRequest, RunFilter, RunStatus, StageName, Ticket, Trigger
+from app.models import EventKind, PipelineOptions, PullRequest, RunFilter, RunStatus, StageName, Ticket, Trigger, Work
 from app.results import Turn
 from app.services.store import Claim, Store
 
@@ -25,7 +25,7 @@ def claim_of(
     return Claim(ticket=ticket, trigger=trigger, options=options, deliveries=deliveries)
 
 
-def queue(_transaction: Any, _run_id: str) -> None:
+def queue(_transaction: Any, _work: Work) -> None:
     """An engine that takes everything."""
 
 
@@ -61,13 +61,13 @@ async def test_a_job_holds_what_a_worker_must_know(store: Store) -> None:
 
 async def test_the_engine_gets_each_accepted_run_once(store: Store) -> None:
     queued: list[str] = []
-    receipt = await store.claim(claim_of(), lambda _, run_id: queued.append(run_id))
-    await store.claim(claim_of(), lambda _, run_id: queued.append(run_id))
+    receipt = await store.claim(claim_of(), lambda _, work: queued.append(work.id))
+    await store.claim(claim_of(), lambda _, work: queued.append(work.id))
     assert queued == [receipt.run_id]
 
 
 async def test_a_ticket_that_the_engine_refuses_was_never_taken(store: Store) -> None:
-    def refuse(_transaction: Any, _run_id: str) -> None:
+    def refuse(_transaction: Any, _work: Work) -> None:
         raise ConnectionError
 
     claim = claim_of("PROJ-1", ("id:1", None))

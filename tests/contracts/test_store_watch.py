@@ -136,6 +136,28 @@ async def test_watchers_lose_and_repeat_nothing_while_others_write(store: Store)
     assert await asyncio.gather(*readers) == [list(range(1, 43)), list(range(1, 43)), list(range(11, 43))]
 
 
+async def test_many_hear_all_of_it_wherever_they_are_and_however_slowly_they_listen(store: Store) -> None:
+    run_id = await running(store)
+    await say(store, run_id, 10)
+
+    async def watched(after: int) -> list[int]:
+        async with watching(store, after=after) as updates:
+            return await until(updates, 163)
+
+    async def followed(after: int) -> list[int]:
+        return [event.seq async for event in store.follow(run_id, after=after)]
+
+    async with watching(store) as slow:
+        assert numbers((await anext(slow)).events) == list(range(1, 13))
+        places = (0, 5, 12) * 5
+        hearing = [asyncio.create_task(hear(after)) for hear in (watched, followed) for after in places]
+        for _ in range(150):
+            await say(store, run_id)
+        await store.move(run_id, RunStatus.IDLE)
+        assert await asyncio.gather(*hearing) == [list(range(after + 1, 164)) for after in places * 2]
+        assert await until(slow, 163) == list(range(13, 164))
+
+
 async def test_what_comes_while_a_slow_watcher_reads_is_heard_at_its_next_look(store: Store) -> None:
     run_id = await running(store)
     async with watching(store) as updates:

@@ -1,6 +1,7 @@
 """Jira's bodies in all their shapes give a ticket, or name what is wrong with them."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -242,3 +243,52 @@ def test_a_service_desks_ticket_says_so(shape: Shape) -> None:
     assert not sender_of(body).service_desk
     issue_of(body)["fields"]["project"]["projectTypeKey"] = "service_desk"
     assert sender_of(body).service_desk
+
+
+@pytest.mark.parametrize("shape", [each for each in (*UNDER_ISSUE, ON_TOP) if each != "automation.custom"])
+def test_a_text_has_the_time_at_which_the_issue_was_changed(shape: Shape) -> None:
+    body = jira_body(shape)
+    issue_of(body)["fields"]["updated"] = "2026-07-04T01:48:31.971+0300"
+    assert ticket_of(body).updated_at == datetime(2026, 7, 3, 22, 48, 31, 971_000, tzinfo=UTC)
+
+
+def test_a_text_without_a_time_has_that_of_its_event() -> None:
+    body = jira_body("automation.custom", timestamp=1_751_582_912_109)
+    assert ticket_of(body).updated_at == datetime(2025, 7, 3, 22, 48, 32, 109_000, tzinfo=UTC)
+    assert ticket_of(jira_body("automation.custom")).updated_at is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["yesterday", "", "2026-07-04T01:48:31", True, 10**30, -(10**30), "9999-12-31T23:59:59.9-2359", ["2026"], {}, 1.5],
+)
+def test_a_time_that_says_nothing_is_none(said: Any) -> None:
+    body = jira_body("automation.custom")
+    issue_of(body)["fields"]["updated"] = body["timestamp"] = said
+    assert ticket_of(body).updated_at is None
+
+
+@pytest.mark.parametrize(
+    ("said", "priority"),
+    [
+        ({"name": "Highest", "id": "1"}, 1),
+        ({"name": "Lowest", "id": "5"}, 5),
+        ({"name": "Hoch", "id": "2"}, 2),
+        ({"name": "Hoch", "id": 2}, 2),
+        ({"name": "Blocker", "id": "10000"}, 1),
+        ({"name": "Low", "id": "1"}, 4),
+        ({"name": "P0 - drop everything", "id": "10001"}, 1),
+        ({"name": "P2", "id": "10003"}, 2),
+        ({"name": "sev-9", "id": "10003"}, 5),
+        ({"name": "P1000", "id": "10003"}, 3),
+        ({"name": "Someday", "id": "10007"}, 3),
+        ({"name": ["High"], "id": {}}, 3),
+        ("high", 2),
+        (None, 3),
+        (7, 3),
+    ],
+)
+def test_a_ticket_is_as_urgent_as_its_priority_says_whatever_a_site_calls_it(said: Any, priority: int) -> None:
+    body = jira_body()
+    issue_of(body)["fields"]["priority"] = said
+    assert ticket_of(body).priority == priority

@@ -4,7 +4,7 @@ The room knows the product's own tables. It refuses to decide: who may start and
 `app.domain` and of the runner. Nothing that was accepted is ever changed but for the state of its run.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
@@ -33,12 +33,14 @@ from app.models import (
     StageStatus,
     Ticket,
     Trigger,
+    Work,
 )
 from app.results import Turn
+from app.services.store.fleet import Fleet
+from app.services.store.upkeep import Upkeep
 
-Enqueue = Callable[[Any, str], None]
-"""Called with the open transaction and a work's id (`domain.naming.work_id`): hands it to the engine, or rolls all back
-by raising."""
+Enqueue = Callable[[Any, Work], None]
+"""Called with the open transaction and a work: hands it to the engine, or rolls all back by raising."""
 
 
 class Claim(Model):
@@ -61,6 +63,10 @@ class Claim(Model):
         """The answer to a known delivery, which the run took."""
         return self._refused(run_id, "this request was taken already")
 
+    def refused_as_older(self, run_id: str) -> Receipt:
+        """The answer to a text that is older than the one that the run began with."""
+        return self._refused(run_id, f"a newer text of {self.ticket.key} was taken already")
+
     def refused_as_active(self, run_id: str) -> Receipt:
         """The answer for a ticket that the run is about."""
         return self._refused(run_id, f"{self.ticket.key} is being worked on already")
@@ -81,10 +87,10 @@ class Update(Model):
     elsewhere: bool = False
 
 
-class Store(ABC):
+class Store(Fleet, Upkeep):
     """The product's memory. Every method raises StoreUnavailable when the database does not answer.
 
-    What runs write may wait for a database that is away; what people and trackers ask for does not.
+    What runs read and write may wait for a database that is away; what people and trackers ask for does not.
 
     No text is kept with a secret in it, or with what a database cannot take: NUL characters, halves of surrogate pairs.
     Such places are marked in what is given back and read later.
@@ -109,7 +115,8 @@ class Store(ABC):
         """Take the ticket: one transaction that stores ticket, run and delivery and enqueues the work.
 
         A ticket with an active run, or a known delivery, gives a `duplicate` that names the run; the newer text of a
-        ticket with an active run is kept, and so is its delivery.
+        ticket with an active run is kept (see `keep_ticket`), and so is its delivery. A text that is older than the
+        one that a run of the tracker began with is a `duplicate` as well, unless that run failed.
         """
 
     # People's messages and answers
@@ -150,7 +157,11 @@ class Store(ABC):
 
     @abstractmethod
     async def keep_ticket(self, ticket: Ticket) -> None:
-        """Keep the newest text of a ticket, with or without a run of it."""
+        """Keep the newest text of a ticket, with or without a run of it.
+
+        Newest by the tracker's own time, whatever the order in which they come; the one that comes last where that is
+        the same, or one of them has none.
+        """
 
     @abstractmethod
     async def ticket(self, key: str) -> Ticket:
@@ -217,7 +228,8 @@ class Store(ABC):
     ) -> bool:
         """Move a run as `domain.run_state` allows; False when it is there already. A stage that runs when the run ends
         ends with it. With `enqueue`, the end of the run is the turn of the next message in the queue; without, the
-        queue is held. Raises NotFound, or Conflict for a forbidden move.
+        queue is held. With `by` it is a person's act, which asks for no claim. Raises NotFound, or Conflict for a
+        forbidden move.
         """
 
     @abstractmethod
@@ -235,11 +247,18 @@ class Store(ABC):
 
     @abstractmethod
     async def append(
-        self, run_id: str, kind: EventKind, payload: Mapping[str, Any], *, once: str | None = None
+        self,
+        run_id: str,
+        kind: EventKind,
+        payload: Mapping[str, Any],
+        *,
+        once: str | None = None,
+        claimed: bool = True,
     ) -> int | None:
         """Append an event and return its number. With `once`, None when the run has an event of that name already.
 
-        The payload is JSON. Raises NotFound.
+        The payload is JSON. `claimed` is False for what is no work on the run but said about it. Raises NotFound or
+        ClaimLost.
         """
 
     @abstractmethod

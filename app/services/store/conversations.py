@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from app.domain.naming import work_id
+from app.domain.run_state import ACTIVE
 from app.errors import NotFound
 from app.models import (
     Conversation,
@@ -25,6 +26,9 @@ from app.models import (
 from app.services.store import messages, questions, rows
 from app.services.store.tables import changes, conversations, runs
 
+_RARE = ACTIVE | {RunStatus.FAILED}
+"""Statuses that few runs have, however many there were."""
+
 _WILD = str.maketrans({"\\": "\\\\", "%": "\\%", "_": "\\_"})
 
 
@@ -40,6 +44,9 @@ def listed(connection: sa.Connection, wanted: ConversationFilter) -> tuple[Conve
     """Those that changed last come first."""
     query = _with_newest_run().order_by(conversations.c.updated_at.desc()).limit(wanted.limit)
     query = query.where(*_holding(wanted.words))
+    if wanted.status in _RARE:
+        # Else all conversations are looked at from the newest on, until enough have it.
+        query = query.where(conversations.c.ticket.in_(sa.select(runs.c.ticket).where(runs.c.status == wanted.status)))
     for column, value in (("status", wanted.status), ("mode", wanted.mode)):
         if value is not None:
             query = query.where(runs.c[column] == value)

@@ -32,13 +32,19 @@ def following(connection: sa.Connection, ticket: str, after: int, limit: int) ->
     return tuple(map(event_of, connection.execute(query.limit(limit)).mappings()))
 
 
+def known(connection: sa.Connection, ticket: str, after: int, before: int | None, limit: int) -> Sequence[Event]:
+    """The same as `newest`. Raises NotFound for an unknown conversation."""
+    found = newest(connection, ticket, after, before, limit)
+    query = sa.select(conversations.c.ticket).where(conversations.c.ticket == ticket)
+    if not found and connection.execute(query).first() is None:
+        raise NotFound(f"There is no conversation about {ticket}.")
+    return found
+
+
 def newest(connection: sa.Connection, ticket: str, after: int, before: int | None, limit: int) -> Sequence[Event]:
-    """A conversation's last events above `after` and below `before`, in order. Raises NotFound."""
+    """A conversation's last events above `after` and below `before`, in order."""
     query = sa.select(events).where(events.c.ticket == ticket, events.c.seq > after)
     if before is not None:
         query = query.where(events.c.seq < before)
     found = connection.execute(query.order_by(events.c.seq.desc()).limit(limit)).mappings().all()
-    known = sa.select(conversations.c.ticket).where(conversations.c.ticket == ticket)
-    if not found and connection.execute(known).first() is None:
-        raise NotFound(f"There is no conversation about {ticket}.")
     return tuple(map(event_of, reversed(found)))

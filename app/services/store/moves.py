@@ -4,11 +4,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from app import metrics
 from app.domain.naming import work_id
 from app.domain.run_state import has_ended, may_move
 from app.errors import Conflict
 from app.models import EventKind, Run, RunStatus, StageStatus
-from app.services.store import rows
+from app.services.store import counts, rows
 from app.services.store.tables import runs
 
 
@@ -30,6 +31,8 @@ def move(
     values: dict[str, Any] = {"status": to, "outcome": outcome, "error": error, **_times(run, to)}
     if has_ended(to):
         rows.cut_stages_short(connection, run, StageStatus.FAILED if error else StageStatus.WARNED)
+    if run.status is RunStatus.QUEUED and to is RunStatus.RUNNING:
+        metrics.dispatch.observe(counts.seconds_queued(connection, run_id))
     connection.execute(sa.update(runs).where(runs.c.id == run_id).values(**values))
     if error is not None:
         rows.append(connection, run_id, EventKind.ERROR, {"message": error})

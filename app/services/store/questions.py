@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from app.domain.naming import work_id
+from app.domain.naming import bucket_of, work_id
 from app.errors import Conflict, NotFound
 from app.models import (
     Answer,
@@ -20,9 +20,11 @@ from app.models import (
     RunStatus,
     StageStatus,
     Trigger,
+    Work,
 )
 from app.services.store import claims, moves, rows
 from app.services.store.base import Enqueue
+from app.services.store.claims import OF_PEOPLE
 from app.services.store.tables import questions, runs
 
 
@@ -79,9 +81,10 @@ def decisions(connection: sa.Connection, ticket: str) -> tuple[Decision, ...]:
 def _go_on(connection: sa.Connection, run: Run, question_id: str, enqueue: Enqueue) -> str:
     mine = runs.c.id == run.id
     leg = connection.execute(sa.select(runs.c.leg).where(mine)).scalar_one() + 1
-    connection.execute(sa.update(runs).where(mine).values(leg=leg, answering=question_id))
+    values = {"leg": leg, "answering": question_id, "queued_at": rows.now()}
+    connection.execute(sa.update(runs).where(mine).values(**values))
     moves.move(connection, run.id, RunStatus.QUEUED)
-    enqueue(connection, work_id(run.id, leg))
+    enqueue(connection, Work(id=work_id(run.id, leg), bucket=bucket_of(run.ticket), priority=OF_PEOPLE))
     return run.id
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from app.errors import NotFound
+from app.errors import ClaimLost, NotFound
 from app.models import (
     Event,
     EventKind,
@@ -42,6 +42,17 @@ _COUNTING_OF_TICKET = {news: _counting(sa.bindparam("whose"), news=news) for new
 _INSERT_EVENT = sa.insert(events)
 
 
+def _insert_claimed() -> sa.Executable:
+    """Inserts the event where its run still has the fence `claim`."""
+    given = [sa.bindparam(f"event_{column.name}", type_=column.type) for column in events.columns]
+    mine = sa.exists().where(runs.c.id == sa.bindparam("claimed"), runs.c.fence == sa.bindparam("fence"))
+    names = [column.name for column in events.columns]
+    return sa.insert(events).from_select(names, sa.select(*given).where(mine)).returning(events.c.seq)
+
+
+_INSERT_CLAIMED_EVENT = _insert_claimed()
+
+
 def now() -> datetime:
     """The time that rows carry."""
     return datetime.now(UTC)
@@ -54,7 +65,8 @@ def run_of(row: sa.RowMapping) -> Run:
 
 def ticket_of(row: sa.RowMapping) -> Ticket:
     """A ticket from the row of its conversation."""
-    return Ticket(key=row["ticket"], summary=row["summary"], description=row["description"], url=row["url"])
+    said = {name: row[name] for name in ("summary", "description", "url", "priority")}
+    return Ticket(key=row["ticket"], updated_at=row["ticket_updated_at"], **said)
 
 
 def event_of(row: sa.RowMapping) -> Event:
@@ -85,8 +97,13 @@ def list_runs(connection: sa.Connection, wanted: RunFilter) -> RunPage:
 
 def lock_run(connection: sa.Connection, run_id: str) -> Run:
     """The run, its conversation held against other writers until the transaction ends. Raises NotFound."""
-    lock_conversation(connection, sa.select(runs.c.ticket).where(runs.c.id == run_id).scalar_subquery())
+    lock_conversation(connection, ticket_of_run(run_id))
     return read_run(connection, run_id)
+
+
+def ticket_of_run(run_id: str) -> sa.ScalarSelect[str]:
+    """The run's ticket, for another statement."""
+    return sa.select(runs.c.ticket).where(runs.c.id == run_id).scalar_subquery()
 
 
 def lock_conversation(connection: sa.Connection, ticket: str | sa.ScalarSelect[str]) -> None:
@@ -105,8 +122,12 @@ def append(
     kind: EventKind,
     payload: Mapping[str, Any],
     once: str | None = None,
+    fence: int | None = None,
 ) -> int | None:
-    """Append an event of a run in the caller's transaction; None when the run has one of that name already."""
+    """Append an event of a run in the caller's transaction; None when the run has one of that name already.
+
+    With `fence` only while the run has it. Raises NotFound or ClaimLost.
+    """
     if once is not None:
         known = sa.select(events.c.seq).where(events.c.run_id == run_id, events.c.once == once)
         if connection.execute(known).first() is not None:
@@ -114,7 +135,7 @@ def append(
     place = _next_place(connection, kind, _COUNTING_OF_RUN, run_id)
     if place is None:
         raise NotFound(f"There is no run {run_id}.")
-    _insert(connection, place, kind, payload, run_id=run_id, once=once)
+    _insert(connection, place, kind, payload, run_id=run_id, once=once, fence=fence)
     return int(place["last_seq"])
 
 
@@ -139,9 +160,23 @@ def _insert(
     *,
     run_id: str | None = None,
     once: str | None = None,
+    fence: int | None = None,
 ) -> None:
-    row = {"ticket": place["ticket"], "seq": place["last_seq"], "run_id": run_id, "kind": kind, "at": now()}
-    connection.execute(_INSERT_EVENT, {**row, "payload": dict(payload), "once": once})
+    row: dict[str, Any] = {"ticket": place["ticket"], "seq": place["last_seq"], "run_id": run_id, "kind": kind}
+    row |= {"at": now(), "payload": dict(payload), "once": once}
+    if fence is None:
+        connection.execute(_INSERT_EVENT, row)
+        return
+    # The fence is looked at here and not while counting: on Postgres a statement that waits for the conversation, as
+    # counting does, does not see who took the run meanwhile.
+    given = {f"event_{name}": value for name, value in row.items()}
+    if connection.execute(_INSERT_CLAIMED_EVENT, {**given, "claimed": run_id, "fence": fence}).scalar() is None:
+        raise claim_lost(run_id)
+
+
+def claim_lost(run_id: str | None) -> ClaimLost:
+    """What the one hears who had the run before."""
+    return ClaimLost(f"Another worker has run {run_id} by now. It goes on there; there is nothing to do here.")
 
 
 def start_stage(connection: sa.Connection, run_id: str, name: StageName) -> None:

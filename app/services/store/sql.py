@@ -1,14 +1,13 @@
 """The store's statements over whatever runs them: each method is one transaction."""
 
-from abc import abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import date
-from typing import Any, TypeVar
+from typing import Any
 
 import sqlalchemy as sa
 
+from app import metrics
 from app.domain.budget import Spending, Spent
-from app.domain.redaction import Redactor
 from app.domain.run_state import ACTIVE, has_ended
 from app.models import (
     Answer,
@@ -31,31 +30,32 @@ from app.models import (
     Ticket,
 )
 from app.results import Turn
-from app.services.store import claims, conversations, events, messages, moves, questions, rows, spendings, tables, turns
+from app.services.store import (
+    claims,
+    conversations,
+    counts,
+    events,
+    messages,
+    moves,
+    questions,
+    rows,
+    spendings,
+    tables,
+    turns,
+)
 from app.services.store.base import Claim, Enqueue, Store, Update
 from app.services.store.following import follow, watch
-from app.services.store.payloads import Intake
-from app.services.store.signals import Signals
-
-T = TypeVar("T")
-
-Body = Callable[[sa.Connection], T]
-"""What a transaction does."""
+from app.services.store.sql_fleet import SqlFleet
+from app.services.store.sql_upkeep import SqlUpkeep
 
 
-class SqlStore(Store):
-    """Everything but how a transaction is run: `_write` and `_read` do that.
-
-    What a run does is `_patient`: it waits for a database that is away, so that a restart of it fails no run.
+class SqlStore(SqlFleet, SqlUpkeep, Store):
+    """Everything but where a transaction is run: see `Transactions`, which also knows what waits for a database that is
+    away, and what needs a claim.
 
     Whatever text comes in is made fit to keep first, what is looked for as well, so that no statement and no follower
     sees a secret. `redactor` None knows the shapes of credentials only.
     """
-
-    def __init__(self, *, redactor: Redactor | None = None) -> None:
-        self._intake = Intake(redactor or Redactor({}))
-        self._signals = Signals()
-        self._tickets: dict[str, str] = {}
 
     async def check(self) -> None:
         await self._write(lambda connection: connection.execute(sa.text("SELECT 1")))
@@ -147,7 +147,7 @@ class SqlStore(Store):
         return await self._read(lambda connection: rows.list_runs(connection, wanted))
 
     async def job(self, run_id: str) -> Job:
-        return await self._patient(self._read, lambda connection: conversations.job(connection, run_id))
+        return await self._read(lambda connection: conversations.job(connection, run_id), patient=True)
 
     async def in_work(self) -> tuple[tuple[str, str], ...]:
         worked_on = ACTIVE - {RunStatus.NEEDS_INPUT}
@@ -171,7 +171,12 @@ class SqlStore(Store):
                 messages.advance(connection, rows.lock_run(connection, run_id).ticket, enqueue)
             return moved
 
-        return await self._tell(run_id, body, everywhere=True)
+        if by is None:
+            return await self._tell(run_id, body, everywhere=True)
+        ticket = await self._ticket_of(run_id, patient=False)
+        moved = await self._write(body)
+        self._news_of(ticket)
+        return moved
 
     async def stop_run(self, run_id: str, *, outcome: str, by: str) -> str:
         said = self._intake.fit({"outcome": outcome, "by": by})
@@ -180,16 +185,27 @@ class SqlStore(Store):
         return work
 
     async def remember_session(self, run_id: str, session_id: str) -> str:
-        return await self._patient(self._write, lambda each: turns.remember_session(each, run_id, session_id))
+        return await self._work(run_id, lambda each: turns.remember_session(each, run_id, session_id))
 
     async def append(
-        self, run_id: str, kind: EventKind, payload: Mapping[str, Any], *, once: str | None = None
+        self,
+        run_id: str,
+        kind: EventKind,
+        payload: Mapping[str, Any],
+        *,
+        once: str | None = None,
+        claimed: bool = True,
     ) -> int | None:
-        fit = self._intake.fit(payload)
-        return await self._tell(run_id, lambda connection: rows.append(connection, run_id, kind, fit, once))
+        fit, ticket = self._intake.fit(payload), await self._ticket_of(run_id, patient=claimed)
+        fence = self._fences.get(run_id) if claimed else None
+        number = await self._write(lambda each: rows.append(each, run_id, kind, fit, once, fence), patient=claimed)
+        self._news_of(ticket, everywhere=False)
+        return number
 
     async def whisper(self, run_id: str, text: str) -> None:
-        self._signals.write(await self._ticket_of(run_id), self._intake.unfinished(text))
+        ticket, fit = await self._ticket_of(run_id), self._intake.unfinished(text)
+        self._signals.write(ticket, fit)
+        self._whispered(ticket, fit)
 
     async def stage_started(self, run_id: str, stage: StageName, *, visit: int = 1) -> None:
         def body(connection: sa.Connection) -> None:
@@ -211,23 +227,26 @@ class SqlStore(Store):
     ) -> None:
         fit = self._intake.fit(summary)
 
-        def body(connection: sa.Connection) -> None:
+        def body(connection: sa.Connection) -> float | None:
             payload = {"stage": stage, "status": status, "rounds": rounds, "summary": fit}
             once = f"{stage} ended {visit}"
-            if rows.append(connection, run_id, EventKind.STAGE_ENDED, payload, once) is not None:
-                rows.end_stage(connection, run_id, stage, status, rounds, fit)
+            if rows.append(connection, run_id, EventKind.STAGE_ENDED, payload, once) is None:
+                return None
+            rows.end_stage(connection, run_id, stage, status, rounds, fit)
+            return counts.seconds_of_visit(connection, run_id, f"{stage} started {visit}")
 
-        await self._tell(run_id, body)
+        if (took_s := await self._tell(run_id, body)) is not None:
+            metrics.stages.labels(stage).observe(took_s)
 
     async def record_turn(self, run_id: str, name: str, turn: Turn) -> Turn:
         fit = self._intake.fit(turn)
         return await self._tell(run_id, lambda connection: turns.record(connection, run_id, name, fit))
 
     async def turn(self, run_id: str, name: str) -> Turn | None:
-        return await self._patient(self._read, lambda connection: turns.read(connection, run_id, name))
+        return await self._read(lambda connection: turns.read(connection, run_id, name), patient=True)
 
     async def last_words(self, session_id: str) -> str:
-        return await self._patient(self._read, lambda connection: turns.last_words(connection, session_id))
+        return await self._read(lambda connection: turns.last_words(connection, session_id), patient=True)
 
     async def add_pull_request(self, run_id: str, pull_request: PullRequest) -> None:
         fit = self._intake.fit(pull_request)
@@ -247,7 +266,7 @@ class SqlStore(Store):
     async def history(
         self, ticket: str, *, after: int = 0, before: int | None = None, limit: int = 200
     ) -> Sequence[Event]:
-        return await self._read(lambda connection: events.newest(connection, ticket, after, before, limit))
+        return await self._read(lambda connection: events.known(connection, ticket, after, before, limit))
 
     async def newest_event(self, run_id: str, kind: EventKind) -> Event | None:
         return await self._read(lambda connection: events.last_of_kind(connection, run_id, kind))
@@ -259,42 +278,12 @@ class SqlStore(Store):
         return watch(self, self._signals, ticket, after=after)
 
     async def spent(self, ticket: str, day: date) -> Spent:
-        return await self._patient(self._read, lambda connection: spendings.spent(connection, ticket, day))
+        return await self._read(lambda connection: spendings.spent(connection, ticket, day), patient=True)
 
     async def reserve(self, spending: Spending) -> None:
         fit = self._intake.fit(spending)
-        await self._patient(self._write, lambda connection: spendings.keep(connection, fit))
+        await self._write(lambda connection: spendings.keep(connection, fit), patient=True)
 
     async def settle(self, spending: Spending) -> None:
         fit = self._intake.fit(spending)
-        await self._patient(self._write, lambda connection: spendings.keep(connection, fit))
-
-    async def _tell(self, run_id: str, body: Body[T], *, everywhere: bool = False) -> T:
-        ticket = await self._ticket_of(run_id)
-        result = await self._patient(self._write, body)
-        self._signals.wake(ticket)
-        if everywhere:
-            self._signals.wake_all()
-        return result
-
-    def _news_of(self, ticket: str) -> None:
-        self._signals.wake(ticket)
-        self._signals.wake_all()
-
-    async def _ticket_of(self, run_id: str) -> str:
-        if run_id not in self._tickets:
-            run = await self._patient(self._read, lambda connection: rows.read_run(connection, run_id))
-            self._tickets[run_id] = run.ticket
-        return self._tickets[run_id]
-
-    @abstractmethod
-    async def _patient(self, way: Callable[[Body[T]], Awaitable[T]], body: Body[T]) -> T:
-        """Run the transaction that way, and wait for a database that is away."""
-
-    @abstractmethod
-    async def _write(self, body: Body[T]) -> T:
-        """Run a transaction that may write. Raises StoreUnavailable."""
-
-    @abstractmethod
-    async def _read(self, body: Body[T]) -> T:
-        """Run a transaction that only reads. Raises StoreUnavailable."""
+        await self._write(lambda connection: spendings.keep(connection, fit), patient=True)

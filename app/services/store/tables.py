@@ -34,11 +34,15 @@ conversations = sa.Table(
     sa.Column("summary", sa.Text, nullable=False),
     sa.Column("description", sa.Text, nullable=False),
     sa.Column("url", sa.Text),
+    sa.Column("priority", sa.Integer, nullable=False, server_default="3"),
+    # The tracker's own time of the text, by which the newer of two texts is known.
+    sa.Column("ticket_updated_at", UtcDateTime),
     sa.Column("session_id", sa.Text),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("updated_at", UtcDateTime, nullable=False),
     sa.Column("last_seq", sa.Integer, nullable=False, server_default="0"),
     sa.Index("conversations_by_time", "updated_at"),
+    sa.Index("conversations_by_session", "session_id"),
 )
 
 runs = sa.Table(
@@ -56,7 +60,15 @@ runs = sa.Table(
     # Each answer of people begins another leg; `answering` is the question that the leg goes on from.
     sa.Column("leg", sa.Integer, nullable=False, server_default="1"),
     sa.Column("answering", sa.Text),
+    # The tracker's time of the text that the run began with.
+    sa.Column("text_at", UtcDateTime),
+    # Each execution of its work takes the run: it adds one, and who has a smaller number has lost the run.
+    sa.Column("fence", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("worker", sa.Text),
+    sa.Column("worked_s", sa.Float, nullable=False, server_default="0"),
     sa.Column("created_at", UtcDateTime, nullable=False),
+    # When its newest leg was.
+    sa.Column("queued_at", UtcDateTime),
     sa.Column("started_at", UtcDateTime),
     sa.Column("ended_at", UtcDateTime),
     sa.Column("stages", sa.JSON, nullable=False),
@@ -67,6 +79,7 @@ runs = sa.Table(
     sa.Column("error", sa.Text),
     sa.Index("runs_by_ticket", "ticket", "number"),
     sa.Index("runs_by_status", "status", "number"),
+    sa.Index("runs_by_trigger", "trigger", "number"),
 )
 
 _active = runs.c.status.in_(sorted(ACTIVE))
@@ -104,6 +117,7 @@ deliveries = sa.Table(
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("run_id", sa.Text, nullable=False),
     sa.Column("at", UtcDateTime, nullable=False),
+    sa.Index("deliveries_by_time", "at"),
 )
 
 messages = sa.Table(
@@ -167,4 +181,42 @@ spendings = sa.Table(
     sa.Column("measured", sa.JSON, nullable=False),
     sa.Index("spendings_by_ticket", "ticket"),
     sa.Index("spendings_by_day", "day"),
+)
+
+workers = sa.Table(
+    "workers",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("at_work", sa.Integer, nullable=False),
+    sa.Column("started_at", UtcDateTime, nullable=False),
+    sa.Column("seen_at", UtcDateTime, nullable=False),
+)
+
+checkpoints = sa.Table(
+    "checkpoints",
+    metadata,
+    sa.Column("ticket", sa.Text, sa.ForeignKey("conversations.ticket"), primary_key=True),
+    sa.Column("repository", sa.Text, primary_key=True),
+    sa.Column("id", sa.Text, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("state", sa.JSON, nullable=False),
+    sa.Column("bundle", sa.LargeBinary),
+)
+
+transcript_entries = sa.Table(
+    "transcript_entries",
+    metadata,
+    # Counts up in the order in which entries come, over all sessions.
+    sa.Column("number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("session_id", sa.Text, nullable=False),
+    sa.Column("subpath", sa.Text, nullable=False),
+    sa.Column("uuid", sa.Text),
+    sa.Column("at", UtcDateTime, nullable=False),
+    # Text, because Postgres would look into JSON, and an entry may have hundreds of kilobytes.
+    sa.Column("entry", sa.Text, nullable=False),
+    sa.UniqueConstraint("session_id", "subpath", "uuid"),
+    sa.Index("transcript_entries_by_session", "session_id", "number"),
 )

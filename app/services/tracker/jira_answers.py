@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, RootModel
 from pydantic.alias_generators import to_camel
 
 from app.domain import adf, wiki_markup
+from app.domain.jira_payload import priority_of, time_of
 from app.errors import InvalidInput
 from app.models import Ticket
 from app.results import TicketAttachment, TicketComment, TicketDetails, TicketHit, TicketLink, TicketProject
@@ -15,6 +16,7 @@ from app.results import TicketAttachment, TicketComment, TicketDetails, TicketHi
 HIT_FIELDS = ("summary", "status", "issuetype")
 SHOWN_FIELDS = (
     *HIT_FIELDS, "description", "assignee", "reporter", "issuelinks", "parent", "subtasks", "attachment",
+    "priority", "updated",
 )  # fmt: skip
 
 
@@ -95,6 +97,8 @@ class ShownFields(HitFields):
     subtasks: tuple[Hit, ...] = ()
     issuelinks: tuple[Link, ...] = ()
     attachment: tuple[Attachment, ...] = ()
+    priority: Any = None
+    updated: Any = None
 
 
 class Shown(Answer):
@@ -112,6 +116,8 @@ class Shown(Answer):
                 summary=fields.summary,
                 description=readable(fields.description),
                 url=browse_url(site, self.key),
+                priority=priority_of(fields.priority),
+                updated_at=time_of(fields.updated),
             ),
             status=_name(fields.status),
             kind=_name(fields.issuetype),

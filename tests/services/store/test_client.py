@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.database import Database, sqlite_url
 from app.errors import StoreUnavailable
@@ -74,6 +75,61 @@ async def test_what_a_run_says_waits_for_a_database_that_comes_back(room: Room) 
     assert (await store.run(run_id)).status is RunStatus.RUNNING
     assert len(await store.events(run_id)) == 3
     await store.stop()
+
+
+async def test_what_a_run_asks_waits_for_a_database_that_comes_back(room: Room) -> None:
+    store = room.store(patience_s=60)
+    await store.start()
+    run_id = await accepted(store)
+    taken = asyncio.Event()
+
+    async def work() -> tuple[object, ...]:
+        await store.take(run_id, "worker")
+        taken.set()
+        await away.wait()
+        # Also what others began for it, and what people ask for as well.
+        asked = (store.run(run_id), store.conversation("PROJ-1"), store.changes("PROJ-1"), store.ticket("PROJ-1"))
+        return tuple(await asyncio.gather(*asked, store.check_claim(run_id)))
+
+    away = asyncio.Event()
+    working = asyncio.create_task(work())
+    await taken.wait()
+    room.take_away()
+    away.set()
+    with pytest.raises(StoreUnavailable):
+        await store.run(run_id)
+    assert not working.done()
+    room.bring_back()
+    assert len(await working) == 5
+    await store.stop()
+
+
+async def test_the_log_says_once_that_the_database_is_lost_and_once_that_it_is_back(room: Room) -> None:
+    store = room.store(patience_s=60)
+    await store.start()
+    run_id = await accepted(store)
+    room.take_away()
+    with capture_logs() as logs:
+        saying = [asyncio.create_task(store.append(run_id, EventKind.NOTICE, {})) for _ in range(5)]
+        for _ in range(5):
+            with pytest.raises(StoreUnavailable):
+                await store.check()
+        room.bring_back()
+        await asyncio.gather(*saying)
+        await store.check()
+    assert [line["event"] for line in logs] == ["database lost", "database back"]
+    assert "unable to open database file" in logs[0]["reason"]
+    assert logs[1]["failed"] >= 5
+    await store.stop()
+
+
+async def test_a_store_that_stops_is_no_lost_database(room: Room) -> None:
+    store = room.store(patience_s=60)
+    await store.start()
+    await store.stop()
+    with capture_logs() as logs, pytest.raises(StoreUnavailable):
+        await store.check()
+    assert logs == []
 
 
 async def test_a_run_does_not_wait_for_ever(room: Room) -> None:

@@ -98,8 +98,25 @@ async def test_what_was_stored_goes_on_as_it_was(database: Database) -> None:
     assert (await store.claim(claim_of("PROJ-1"), lambda *_: None)).run_id == "a-new"
     assert await store.append("a-new", EventKind.NOTICE, {}, once="2") is None
     assert await store.append("z-old", EventKind.NOTICE, {}) == 7  # after the ticket's newer text
+    await store.take("a-new", "worker")
+    assert await store.worked("a-new", 1.5) == 1.5
     await store.move("a-new", RunStatus.IDLE)
     assert (await store.run(await accepted(store))).mode is RunMode.IMPLEMENT
+    assert (await store.ticket("PROJ-2")).priority == 3
+    assert [idle.ticket for idle in await store.idle_since(datetime.now(UTC))] == []  # nobody knows when they ended
+    await store.stop()
+
+
+async def test_what_was_queued_before_waits_since_it_was_made(database: Database) -> None:
+    await asyncio.to_thread(_fill_first_tables, database)
+    with database.writer.begin() as connection:
+        connection.execute(sa.text("UPDATE runs SET status = 'queued' WHERE id = 'a-new'"))
+    store = DatabaseStore(database=database, patience_s=0)
+    await store.start()
+    census = await store.census()
+    assert census.queued == {"PROJ": 1}
+    assert census.oldest_queued_s is not None
+    assert census.oldest_queued_s >= (datetime.now(UTC) - THEN).total_seconds() - 60
     await store.stop()
 
 

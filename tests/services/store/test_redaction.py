@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ from app.models import (
     Ticket,
     Trigger,
 )
-from app.results import Turn
+from app.results import Checkpoint, Turn, Worker, WorkerState
 from app.services.store import Claim, make_store
 from app.services.store.client import DatabaseStore
 from app.services.store.tables import metadata
@@ -37,9 +38,13 @@ from tests.contracts.test_store import accepted, queue
 KNOWN = "Zk3-9vQ_w8Lr2XyT7b"
 SHAPED = "ghp_aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hI6"
 PLANTED = f"Use {KNOWN} or {SHAPED}."
+NOW = datetime.now(UTC)
 LEFT = "Use [redacted: GH_TOKEN] or [redacted: GitHub token]."
 TICKET = Ticket(key="PROJ-1", summary=PLANTED, description=PLANTED, url=f"https://ada:{KNOWN}@jira.test/PROJ-1")
-WITH_TEXT = {"conversations", "runs", "events", "turns", "messages", "questions", "changes", "people"}
+WITH_TEXT = {
+    "conversations", "runs", "events", "turns", "messages", "questions", "changes", "people",
+    "workers", "checkpoints", "transcript_entries",
+}  # fmt: skip
 """The tables that hold what people, models and programs wrote."""
 
 
@@ -122,6 +127,9 @@ async def say_everything(store: DatabaseStore) -> None:
     await store.move(run_id, RunStatus.RUNNING)
     await store.ask(run_id, Question(id="plan", plan=PLANTED))
     await store.prefer_model(PLANTED, PLANTED)
+    await store.beat(Worker(id="1", host="h", state=WorkerState.FULL, note=PLANTED, started_at=NOW, seen_at=NOW))
+    await store.keep_checkpoint(run_id, Checkpoint(id="1", repository="acme/web", state={"by": PLANTED}, bundle=None))
+    await store.keep_entries("s", "", [{"uuid": "1", "message": {"content": [{"text": PLANTED}]}}])
 
 
 async def test_no_secret_is_in_any_table_whatever_is_written(kept: Kept, store: DatabaseStore) -> None:

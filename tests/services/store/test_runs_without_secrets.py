@@ -27,7 +27,7 @@ WITH_TEXT = {"runs", "events", "turns", "messages", "questions"}
 
 def everything_kept(store: MockStore) -> dict[str, str]:
     """Each table's rows as one text."""
-    with store._engine.begin() as connection:
+    with store.engine.begin() as connection:
         return {
             table.name: json.dumps([tuple(row) for row in connection.execute(sa.select(table))], default=str)
             for table in metadata.sorted_tables
