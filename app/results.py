@@ -1,8 +1,10 @@
 """What hands give back: the vocabulary of the work. Data only, like `app.models`."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from app.models import FileChange, Model, Question, RunStatus, StageName, StageStatus, Ticket, Tokens
 
@@ -21,7 +23,8 @@ class Workspace(Model):
     `parent` is the commit that the next commit builds on: the branch's head at the forge, or the base's where there
     is no such branch yet (`on_remote` is then false). `conflicts` are files with conflict markers, left by bringing
     unpushed work together with what people pushed. `arrived` are their commits, a line each, oldest first. `common`
-    is the git directory that the worktree's own git must be able to read; None where there is no git.
+    is the git directory that the worktree's own git must be able to read; None where there is no git. `restored`: the
+    files are as a checkpoint had them, and nobody has worked on them here since.
     """
 
     repository: str
@@ -34,11 +37,47 @@ class Workspace(Model):
     conflicts: tuple[str, ...] = ()
     arrived: tuple[str, ...] = ()
     common: Path | None = None
+    restored: bool = False
 
     @property
     def reads(self) -> tuple[Path, ...]:
         """What programs that work in it must be able to read beside it."""
         return (self.common,) if self.common is not None else ()
+
+
+class Checkpoint(Model):
+    """What a conversation has done in one repository and the forge does not have: enough to go on on another machine.
+
+    `id` is a UUID. `bundle` is a git bundle, None where no file differs; `state` is JSON that only its maker reads.
+    """
+
+    id: str
+    repository: str
+    state: Mapping[str, Any]
+    bundle: bytes | None = None
+
+
+class Saved(Model):
+    """Work that was nowhere else when its worktree was removed. `name` is what `restore` calls it, unique here.
+
+    `what` says in words how much it is; `size` is in bytes.
+    """
+
+    name: str
+    repository: str
+    branch: str
+    at: datetime
+    size: int
+    what: str
+    place: Path
+
+
+class Finding(Model):
+    """Something that a crash left: one sentence on what, whether it is mended, and else what a person can do."""
+
+    what: str
+    mended: bool
+    remedy: str = ""
 
 
 class Changes(Model):
@@ -210,3 +249,26 @@ class TicketDetails(Model):
     comments: tuple[TicketComment, ...] = ()
     links: tuple[TicketLink, ...] = ()
     attachments: tuple[TicketAttachment, ...] = ()
+
+
+class WorkerState(StrEnum):
+    """What a worker does: work, end what it has begun before it goes, or wait for room on its disk."""
+
+    WORKING = "working"
+    DRAINING = "draining"
+    FULL = "full"
+
+
+class Worker(Model):
+    """A process that works on the queue, as it says itself. `at_work` counts the runs that it is in the middle of.
+
+    Both times are the database's; what comes in with them is not looked at.
+    """
+
+    id: str
+    host: str
+    state: WorkerState
+    note: str = ""
+    at_work: int = 0
+    started_at: datetime
+    seen_at: datetime

@@ -17,15 +17,17 @@ from app.services.github.inspection import Inspector
 from app.services.github.mock_client import MockGitHub, OfflineForge
 from app.services.github.secrets import Kingfisher
 from tests.fakes.repositories import Repositories, git
+from tests.unguarded import unguarded
 
 BRANCH = "ticket/proj-1"
 SEED = {"README.md": "# Widgets\n", "src/widget.py": "size = 1\n", ".gitignore": "build/\n*.log\n"}
 
 
 class World(ABC):
-    """A client, and what people do and see at the forge."""
+    """A client, one on another machine, and what people do and see at the forge."""
 
     client: GitHub
+    elsewhere: GitHub
 
     @abstractmethod
     def push_as_human(self, files: Mapping[str, str], branch: str = BRANCH) -> str: ...
@@ -51,12 +53,17 @@ class Real(World):
         self._far = Repositories(root / "far")
         self._far.create("octo/widgets", SEED)
         self._forge = OfflineForge()
-        self.client = GitHubClient(
+        self._home = root
+        self.client = self._on_machine(root)
+        self.elsewhere = self._on_machine(root / "elsewhere")
+
+    def _on_machine(self, root: Path) -> GitHubClient:
+        return GitHubClient(
             root=root / "workspace",
             base_branch="main",
             forge=self._forge,
             inspector=Inspector(scanner=Kingfisher(), protected=ProtectedPaths(PROTECTED)),
-            operator={**operator_environment(), "HOME": str(root)},
+            operator={**operator_environment(), "HOME": str(self._home)},
             repo_url=self._far.path("octo/widgets").as_uri(),
             fresh_s=0,
         )
@@ -85,6 +92,7 @@ class Mock(World):
         self._forge = OfflineForge()
         self._mock = MockGitHub(root, SEED, name="local/widgets", forge=self._forge)
         self.client = self._mock
+        self.elsewhere = self._mock.on_another_machine(root / "elsewhere")
 
     def push_as_human(self, files: Mapping[str, str], branch: str = BRANCH) -> str:
         return self._mock.push_as_human(branch, files)
@@ -121,5 +129,5 @@ async def published(world: World, files: Mapping[str, str]) -> Workspace:
         (workspace.directory / name).write_text(text)
     commit = await world.client.commit(workspace, "PROJ-1: Widgets")
     assert commit
-    await world.client.push(workspace, commit)
+    await world.client.push(workspace, commit, guard=unguarded)
     return workspace

@@ -8,6 +8,7 @@ from app.errors import BranchMoved, WorkFailed
 from app.models import FileChange
 from app.results import Refusal, RefusalReason
 from tests.contracts.github_worlds import BRANCH, Mock, Real, World, made_up_token, paths, published
+from tests.unguarded import unguarded
 
 
 @pytest.fixture(params=[Real, Mock])
@@ -167,8 +168,8 @@ async def test_work_is_committed_and_pushed_once(world: World) -> None:
 
     commit = await world.client.commit(workspace, "PROJ-1: Widgets")
     assert commit
-    await world.client.push(workspace, commit)
-    await world.client.push(workspace, commit)
+    await world.client.push(workspace, commit, guard=unguarded)
+    await world.client.push(workspace, commit, guard=unguarded)
 
     assert world.head() == commit
     assert world.file("new.txt") == "work\n"
@@ -182,23 +183,29 @@ async def test_what_people_pushed_is_never_overwritten(world: World) -> None:
     theirs = world.push_as_human({"theirs.txt": "1\n"})
 
     with pytest.raises(BranchMoved):
-        await world.client.push(workspace, commit)
+        await world.client.push(workspace, commit, guard=unguarded)
     assert world.head() == theirs
 
     workspace = await world.client.prepare(BRANCH)
     commit = await world.client.commit(workspace, "PROJ-1: Widgets")
     assert commit
-    await world.client.push(workspace, commit)
+    await world.client.push(workspace, commit, guard=unguarded)
     assert (world.file("theirs.txt"), world.file("new.txt")) == ("1\n", "work\n")
 
 
 async def test_there_is_one_open_pull_request_and_a_closed_one_stays_closed(world: World) -> None:
     workspace = await published(world, {"new.txt": "work\n"})
 
-    first = await world.client.open_pull_request(workspace, title="PROJ-1: Widgets", body="One.", draft=True)
-    second = await world.client.open_pull_request(workspace, title="PROJ-1: Widgets", body="Two.", draft=False)
+    first = await world.client.open_pull_request(
+        workspace, title="PROJ-1: Widgets", body="One.", draft=True, guard=unguarded
+    )
+    second = await world.client.open_pull_request(
+        workspace, title="PROJ-1: Widgets", body="Two.", draft=False, guard=unguarded
+    )
     world.close(second)
-    third = await world.client.open_pull_request(workspace, title="PROJ-1: Widgets", body="Three.", draft=False)
+    third = await world.client.open_pull_request(
+        workspace, title="PROJ-1: Widgets", body="Three.", draft=False, guard=unguarded
+    )
 
     assert (first.created, second.created, third.created) == (True, False, True)
     assert (first.number, second.number, third.number) == (1, 1, 2)
@@ -240,7 +247,7 @@ async def test_a_secret_is_refused_with_its_place_and_not_published(world: World
     assert await world.client.inspect(workspace, commit) == found
     assert found.refusals == (Refusal(reason=RefusalReason.SECRET, place="src/widget.py:2", what="github pat"),)
     with pytest.raises(WorkFailed, match=r"src/widget\.py:2"):
-        await world.client.push(workspace, commit)
+        await world.client.push(workspace, commit, guard=unguarded)
     assert world.head() is None
     assert (workspace.directory / "src/widget.py").exists()
 
@@ -252,7 +259,7 @@ async def test_protected_paths_are_named_as_long_as_the_change_has_them(world: W
     found = await world.client.inspect(workspace)
     commit = await world.client.commit(workspace, "PROJ-1: Widgets")
     assert commit
-    await world.client.push(workspace, commit)
+    await world.client.push(workspace, commit, guard=unguarded)
 
     later = await world.client.inspect(await world.client.prepare(BRANCH))
 
@@ -263,5 +270,7 @@ async def test_protected_paths_are_named_as_long_as_the_change_has_them(world: W
 async def test_a_pull_request_that_is_there_stays_ready_unless_it_is_held(world: World) -> None:
     workspace = await published(world, {"new.txt": "1\n"})
     for draft, hold, ends in ((False, False, False), (True, False, False), (False, True, True), (False, False, True)):
-        opened = await world.client.open_pull_request(workspace, title="T", body="B", draft=draft, hold=hold)
+        opened = await world.client.open_pull_request(
+            workspace, title="T", body="B", draft=draft, hold=hold, guard=unguarded
+        )
         assert opened.draft is ends

@@ -6,6 +6,7 @@ import pytest
 
 from app.errors import WorkFailed
 from tests.contracts.github_worlds import BRANCH, Mock, Real, World, paths, published
+from tests.unguarded import unguarded
 
 
 @pytest.fixture(params=[Real, Mock])
@@ -39,12 +40,16 @@ async def test_a_published_branch_stays_and_is_compared_with_another_base(world:
     world.push_as_human({"released.txt": "1\n"}, branch="release-2")
     fork = world.head("main")
     before = await published(world, {"new.txt": "work\n"})
-    first = await world.client.open_pull_request(before, title="PROJ-1: Widgets", body="One.", draft=True)
+    first = await world.client.open_pull_request(
+        before, title="PROJ-1: Widgets", body="One.", draft=True, guard=unguarded
+    )
     world.push_as_human({"later.txt": "1\n"}, branch="main")
     (before.directory / "more.txt").write_text("unpublished\n")
 
     workspace = await world.client.prepare(BRANCH, base="release-2")
-    again = await world.client.open_pull_request(workspace, title="PROJ-1: Widgets", body="One.", draft=True)
+    again = await world.client.open_pull_request(
+        workspace, title="PROJ-1: Widgets", body="One.", draft=True, guard=unguarded
+    )
 
     assert (workspace.base, workspace.base_commit, workspace.parent) == ("release-2", fork, world.head())
     assert paths(await world.client.changes(workspace)) == ("more.txt", "new.txt")

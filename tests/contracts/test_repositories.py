@@ -9,6 +9,7 @@ from app.errors import ConfigurationError, NotFound
 from app.services.github import Repositories, make_repositories
 from app.services.github.mock_client import MockGitHub, MockRepositories, OfflineForge
 from tests.fakes import repositories as far
+from tests.unguarded import unguarded
 
 BRANCH = "ticket/proj-1"
 FIRST, SECOND = "local/widgets", "local/gadgets"
@@ -77,8 +78,8 @@ async def test_one_ticket_has_a_worktree_and_a_pull_request_in_each(world: World
         (workspace.directory / "new.txt").write_text("work\n")
         commit = await github.commit(workspace, "PROJ-1: Widgets")
         assert commit
-        await github.push(workspace, commit)
-        made.append(await github.open_pull_request(workspace, title="PROJ-1", body="Why.", draft=True))
+        await github.push(workspace, commit, guard=unguarded)
+        made.append(await github.open_pull_request(workspace, title="PROJ-1", body="Why.", draft=True, guard=unguarded))
 
     assert [(each.repository, each.number, each.created) for each in made] == [(FIRST, 1, True), (SECOND, 1, True)]
     assert [proposal.base for proposal in world.forge.proposals] == ["main", "trunk"]

@@ -9,7 +9,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from app.models import PullRequest
-from app.results import Changes, Inspection, Workspace
+from app.results import Changes, Checkpoint, Finding, Inspection, Saved, Workspace
+
+Guard = Callable[[], Awaitable[None]]
+"""Awaited immediately before each program or request that writes at the forge. What it raises ends the call as it is,
+and nothing was written; for a worker that lost the run to another one that is ClaimLost."""
 
 
 class GitHub(ABC):
@@ -50,6 +54,7 @@ class GitHub(ABC):
         base: str | None = None,
         occupied: Callable[[Path], Awaitable[None]] | None = None,
         ground: Path | None = None,
+        saved: Checkpoint | None = None,
     ) -> Workspace:
         """A worktree on `branch`, up to date with the forge. A second call gives the same worktree with its work kept.
 
@@ -68,6 +73,27 @@ class GitHub(ABC):
         `ground` is an empty directory on the same volume, made beforehand by somebody who needs to know it. A worktree
         that is made anew is made of it: moved to its usual place, it is still the same directory. A ground that was
         not used, because the worktree is there already, is removed; after an error it may still be there.
+
+        `saved` is the newest checkpoint of the conversation, from whichever machine: work of an earlier run that it
+        has and this machine has not is put back first, as by `arrive`.
+        """
+
+    @abstractmethod
+    async def arrive(self, workspace: Workspace, saved: Checkpoint | None) -> Workspace:
+        """The workspace on this machine, where another may have begun it. To be called before anything else uses it.
+
+        `saved` is the newest checkpoint of the conversation. A worktree that is here and at least as new is left as it
+        is, and nothing is asked of the network. Else the worktree is made, or brought, to what the checkpoint holds:
+        ignored files are as they were here, which is mostly not at all. Local work that is in no later checkpoint is
+        saved before it is replaced. See `Workspace.restored`. Directory and `common` are this machine's, all else is
+        as it comes in.
+        """
+
+    @abstractmethod
+    async def checkpoint(self, workspace: Workspace) -> Checkpoint | None:
+        """What the worktree holds beyond the forge, and what another machine must know beside it.
+
+        The same id as before when nothing has changed since. None when it is too large to travel, which is logged.
         """
 
     @abstractmethod
@@ -101,7 +127,7 @@ class GitHub(ABC):
         """
 
     @abstractmethod
-    async def push(self, workspace: Workspace, commit: str) -> None:
+    async def push(self, workspace: Workspace, commit: str, *, guard: Guard) -> None:
         """Publish `commit` as the branch. Doing it twice is the same as once.
 
         Raises BranchMoved when the branch at the forge is neither the workspace's parent nor `commit`, and WorkFailed
@@ -110,7 +136,7 @@ class GitHub(ABC):
 
     @abstractmethod
     async def open_pull_request(
-        self, workspace: Workspace, *, title: str, body: str, draft: bool, hold: bool = False
+        self, workspace: Workspace, *, title: str, body: str, draft: bool, hold: bool = False, guard: Guard
     ) -> PullRequest:
         """The open pull request of the branch: found and updated, or opened. Never a second one, never a closed one.
 
@@ -121,6 +147,39 @@ class GitHub(ABC):
     @abstractmethod
     async def remove(self, workspace: Workspace) -> Path | None:
         """Remove the worktree. What it holds beyond the forge is saved first: the return is where, if anything was."""
+
+    @abstractmethod
+    async def worktrees(self) -> tuple[Workspace, ...]:
+        """The worktrees of this machine by branch, whoever left them, as `remove` takes them. No network."""
+
+    @abstractmethod
+    async def saved(self) -> tuple[Saved, ...]:
+        """What `remove` and others saved on this machine, the newest first. No network."""
+
+    @abstractmethod
+    async def restore(
+        self, branch: str, *, base: str | None = None, name: str | None = None, saved: Checkpoint | None = None
+    ) -> Workspace:
+        """A worktree of `branch`, up to date with the forge, with saved work on top: that of `name`, else the newest.
+
+        The conversation's next run goes on with it. Other work that the worktree holds is saved first. `base` is as in
+        `prepare`; `saved` is the newest checkpoint of the conversation, which the restored work replaces: make and keep
+        another one afterwards. Raises NotFound where nothing of the branch is saved.
+        """
+
+    @abstractmethod
+    async def maintain(self) -> None:
+        """Pack what has piled up in the clone, for minutes at most; other calls on the repository may wait meanwhile.
+
+        Nothing is lost by it, and a person's own repository is left alone. To be called once in a while.
+        """
+
+    @abstractmethod
+    async def examine(self, *, mend: bool = False) -> tuple[Finding, ...]:
+        """What killed processes left that nobody uses, mended where that is asked for; work is saved first.
+
+        What was mended already, as this process opened the repository, comes along the first time.
+        """
 
     @abstractmethod
     def removal_command(self, workspace: Workspace) -> str:

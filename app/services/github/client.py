@@ -15,13 +15,18 @@ from typing import Any
 from app.domain.inspections import refusal_sentence
 from app.errors import BranchMoved, WorkFailed
 from app.models import PullRequest
-from app.results import Changes, Inspection, Workspace
-from app.services.github.base import GitHub
+from app.results import Changes, Checkpoint, Finding, Inspection, Saved, Workspace
+from app.services.github.base import GitHub, Guard
+from app.services.github.checkpoints import Checkpoints
+from app.services.github.comeback import Comeback
 from app.services.github.conflicts import check_resolved
+from app.services.github.credential import Credential
+from app.services.github.examination import Examination
 from app.services.github.forge import Forge, Proposal, open_or_find
 from app.services.github.git import environment, run_git
 from app.services.github.inspection import Inspector
 from app.services.github.locks import FileLock, SingleFlight
+from app.services.github.maintenance import pack
 from app.services.github.origin import Heads, Origin
 from app.services.github.patches import shortened
 from app.services.github.places import Places
@@ -39,6 +44,7 @@ class GitHubClient(GitHub):
 
     `pattern` is that of the branches that the service works on. A fetch counts for `prepare`, and a list of branches
     for whoever asks next, for `fresh_s` seconds after its start. `checkouts` is shared with other repositories.
+    A lock of git or a leftover that has been there for `stale_s` seconds is nobody's any more.
     """
 
     def __init__(
@@ -51,10 +57,11 @@ class GitHubClient(GitHub):
         operator: Mapping[str, str],
         repo_url: str | None = None,
         repo_dir: Path = Path(),
-        token: str | None = None,
+        credential: Credential | None = None,
         pattern: str = "ticket/*",
         fresh_s: float = 5.0,
         checkouts: asyncio.Semaphore | None = None,
+        stale_s: float = 600.0,
     ) -> None:
         self._places = Places(root.absolute())
         self._base = base_branch
@@ -64,12 +71,14 @@ class GitHubClient(GitHub):
         self._operator = operator
         self._repo_url = repo_url
         self._repo_dir = repo_dir.absolute()
-        self._token = token
+        self._credential = credential or Credential()
         self._fresh_s = fresh_s
+        self._stale_s = stale_s
         self._checkouts = checkouts or asyncio.Semaphore(CHECKOUTS_AT_ONCE)
         self._clone_lock = FileLock(self._places.lock)
         self._opening = SingleFlight(self._open)
         self._fetching = SingleFlight(self._fetch)
+        self._mended: tuple[Finding, ...] = ()
         self._opened: tuple[Workshop, Origin] | None = None
         self._fetched: tuple[float, dict[str, str]] | None = None
         self._listing = SingleFlight(self._list)
@@ -101,18 +110,33 @@ class GitHubClient(GitHub):
         base: str | None = None,
         occupied: Callable[[Path], Awaitable[None]] | None = None,
         ground: Path | None = None,
+        saved: Checkpoint | None = None,
     ) -> Workspace:
         """See GitHub."""
-        if not _BRANCH.fullmatch(branch) or not PurePosixPath(branch).match(self._pattern):
-            raise WorkFailed(f"{branch!r} is no branch that the service works on; it must be like {self._pattern}.")
+        self._check_ours(branch)
         base = base or self._base
         self._inspector.load_soon()
-        workshop, _ = await self._parts()
+        workshop, origin = await self._parts()
         async with workshop.alone(branch):
-            record = await workshop.set_up(branch, base, await self._heads(base), ground=ground)
+            heads = await self._heads(base)
+            if saved:
+                await Checkpoints(workshop, origin).catch_up(branch, saved, self._heads, ground=ground)
+            record = await workshop.set_up(branch, base, heads, ground=ground)
             directory = record.workspace.directory
             await _both(workshop.settle(record), occupied(directory) if occupied else None)
         return record.workspace
+
+    async def arrive(self, workspace: Workspace, saved: Checkpoint | None) -> Workspace:
+        """See GitHub."""
+        workshop, origin = await self._parts()
+        async with workshop.alone(workspace.branch):
+            return await Checkpoints(workshop, origin).arrive(workspace, saved, self._heads)
+
+    async def checkpoint(self, workspace: Workspace) -> Checkpoint | None:
+        """See GitHub."""
+        workshop, origin = await self._parts()
+        async with workshop.alone(workspace.branch):
+            return await Checkpoints(workshop, origin).make(workspace)
 
     async def read(self, workspace: Workspace, path: str, *, limit_bytes: int = 256 << 10) -> str | None:
         """See GitHub."""
@@ -159,7 +183,7 @@ class GitHubClient(GitHub):
             return await workshop.outgoing.inspect_tree(workspace, tree)
         return await workshop.outgoing.inspect_commit(workspace, commit)
 
-    async def push(self, workspace: Workspace, commit: str) -> None:
+    async def push(self, workspace: Workspace, commit: str, *, guard: Guard) -> None:
         """See GitHub."""
         workshop, origin = await self._parts()
         expected = workspace.parent if workspace.on_remote else None
@@ -169,7 +193,7 @@ class GitHubClient(GitHub):
             raise WorkFailed(refused)
         async with workshop.alone(workspace.branch):
             try:
-                await origin.push(workspace.branch, commit, expected=expected)
+                await origin.push(workspace.branch, commit, expected=expected, guard=guard)
             except BranchMoved:
                 self._fetched = None  # whoever prepares next must see what moved
                 raise
@@ -178,14 +202,15 @@ class GitHubClient(GitHub):
             self._fetched[1][workspace.branch] = commit
 
     async def open_pull_request(
-        self, workspace: Workspace, *, title: str, body: str, draft: bool, hold: bool = False
+        self, workspace: Workspace, *, title: str, body: str, draft: bool, hold: bool = False, guard: Guard
     ) -> PullRequest:
         """See GitHub."""
         workshop, _ = await self._parts()
         proposal = Proposal(workspace.branch, workspace.base, title, body, draft)
         async with workshop.alone(workspace.branch):
             retarget = workshop.has_new_base(workspace)
-            made = await open_or_find(self._forge, workshop.git.remote, proposal, retarget=retarget, hold=hold)
+            remote = workshop.git.remote
+            made = await open_or_find(self._forge, remote, proposal, guard=guard, retarget=retarget, hold=hold)
             workshop.proposed(workspace)
         return made
 
@@ -194,6 +219,39 @@ class GitHubClient(GitHub):
         workshop, _ = await self._parts()
         async with workshop.alone(workspace.branch):
             return await workshop.tear_down(workspace)
+
+    async def worktrees(self) -> tuple[Workspace, ...]:
+        """See GitHub."""
+        workshop, _ = await self._parts()
+        return await workshop.all()
+
+    async def saved(self) -> tuple[Saved, ...]:
+        """See GitHub."""
+        workshop, _ = await self._parts()
+        return await workshop.saving.all()
+
+    async def restore(
+        self, branch: str, *, base: str | None = None, name: str | None = None, saved: Checkpoint | None = None
+    ) -> Workspace:
+        """See GitHub."""
+        self._check_ours(branch)
+        base = base or self._base
+        workshop, origin = await self._parts()
+        async with workshop.alone(branch):
+            heads = await self._heads(base)
+            record = await Comeback(workshop, origin).restored(branch, base, heads, name=name, instead_of=saved)
+        return record.workspace
+
+    async def maintain(self) -> None:
+        """See GitHub."""
+        workshop, _ = await self._parts()
+        await pack(workshop.git, self._places, self._clone_lock)
+
+    async def examine(self, *, mend: bool = False) -> tuple[Finding, ...]:
+        """See GitHub."""
+        workshop, _ = await self._parts()
+        mended, self._mended = self._mended, ()
+        return (*mended, *await Examination(workshop, age_s=self._stale_s).findings(mend=mend))
 
     def removal_command(self, workspace: Workspace) -> str:
         """See GitHub."""
@@ -208,6 +266,10 @@ class GitHubClient(GitHub):
         tip = await origin.base_exists()
         allowed = await self._forge.check(workshop.git.remote)
         return f"{workshop.git.remote.name}: {self._base} is at {tip[:12]}; git {version}; {allowed}"
+
+    def _check_ours(self, branch: str) -> None:
+        if not _BRANCH.fullmatch(branch) or not PurePosixPath(branch).match(self._pattern):
+            raise WorkFailed(f"{branch!r} is no branch that the service works on; it must be like {self._pattern}.")
 
     async def _git_version(self) -> str:
         done = await run_git("--version", cwd=self._places.root, env=environment(self._operator))
@@ -228,7 +290,7 @@ class GitHubClient(GitHub):
                 repo_url=self._repo_url,
                 repo_dir=self._repo_dir,
                 base=self._base,
-                token=self._token,
+                credential=self._credential,
                 operator=self._operator,
             )
             workshop = Workshop(
@@ -237,9 +299,10 @@ class GitHubClient(GitHub):
                 clone_lock=self._clone_lock,
                 checkouts=self._checkouts,
                 inspector=self._inspector,
+                base=self._base,
+                pattern=self._pattern,
             )
-            await asyncio.to_thread(sweep, git, self._places)
-            workshop.worktrees.drop_vanished()
+            self._mended = await asyncio.to_thread(sweep, git, self._places, workshop.worktrees)
         self._opened = workshop, Origin(git, base=self._base, pattern=self._pattern)
         return self._opened
 

@@ -5,9 +5,11 @@ from functools import lru_cache, partial
 
 from app.config import Settings, get_settings
 from app.domain.protected import ProtectedPaths
+from app.errors import ConfigurationError, TemporarilyFailed
 from app.process import operator_environment
 from app.services.github.base import Repositories
 from app.services.github.client import CHECKOUTS_AT_ONCE, GitHubClient
+from app.services.github.credential import Credential
 from app.services.github.forge import Forge
 from app.services.github.gh_forge import GhForge
 from app.services.github.git import OPERATOR_VARIABLES
@@ -21,12 +23,12 @@ from app.services.github.secrets import Kingfisher
 def make_repositories(settings: Settings, *, forge: Forge | None = None) -> Repositories:
     """The repositories that the settings name. Pull requests go to `forge` where one is given."""
     operator = operator_environment(*OPERATOR_VARIABLES)
-    token = settings.gh_token.get_secret_value() if settings.gh_token else None
+    credential = _credential(settings)
     places = Places(settings.workspace_dir.absolute())
     if forge is None and settings.offline:
         forge = OfflineForge()
     elif forge is None:
-        forge = GhForge(operator=operator, token=token, directory=places.empty, config_dir=places.gh_config)
+        forge = GhForge(operator=operator, credential=credential, directory=places.empty, config_dir=places.gh_config)
     make = partial(
         GitHubClient,
         forge=forge,
@@ -37,7 +39,7 @@ def make_repositories(settings: Settings, *, forge: Forge | None = None) -> Repo
         ),
         operator=operator,
         repo_dir=settings.repo_dir,
-        token=token,
+        credential=credential,
         checkouts=asyncio.Semaphore(CHECKOUTS_AT_ONCE),
     )
     return ConfiguredRepositories(
@@ -48,8 +50,19 @@ def make_repositories(settings: Settings, *, forge: Forge | None = None) -> Repo
         repo_url=settings.repo_url,
         repo_dir=settings.repo_dir,
         more=settings.repositories,
-        with_token=token is not None,
+        with_token=settings.gh_token is not None,
     )
+
+
+def _credential(settings: Settings) -> Credential:
+    def now() -> str | None:
+        try:
+            token = settings.gh_token_now()
+        except ConfigurationError as error:  # whoever replaces the file may be in the middle of it
+            raise TemporarilyFailed(error.message) from error
+        return token.get_secret_value() if token else None
+
+    return Credential(now, rotates=settings.gh_token_rotates)
 
 
 @lru_cache

@@ -24,10 +24,16 @@ _TEMPORARY = re.compile(
     r"|cannot lock ref|unexpected eof|\bEOF\b|error connecting to|no such host|dial tcp|i/o timeout",
     re.IGNORECASE,
 )
+_REFUSED_TOKEN = re.compile(
+    r"authentication failed|could not read (?:username|password)|terminal prompts disabled|returned error: 401\b"
+    r"|bad credentials",
+    re.IGNORECASE,
+)
 _STATUS = re.compile(r"\b(?:HTTP|code:?) (\d{3})\b")
 _OVERLOADED = re.compile(r"rate limit|abuse|secondary|submitted too quickly", re.IGNORECASE)
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
+_UNAUTHORIZED = 401
 
 
 def scrubbed(text: str, *secrets: str | None) -> str:
@@ -38,14 +44,16 @@ def scrubbed(text: str, *secrets: str | None) -> str:
     return _CREDENTIAL.sub("***", text)
 
 
-def git_failed(doing: str, done: Completed, *secrets: str | None) -> WorkFailed:
-    """The error for a git command that failed. `doing` completes "Could not …"."""
+def git_failed(doing: str, done: Completed, *secrets: str | None, rotates: bool = False) -> WorkFailed:
+    """The error for a git command that failed. `doing` completes "Could not …". `rotates`: see Credential."""
     text = scrubbed(done.error_text, *secrets)
     reason = reason_of(text)
     if done.timed_out:
         return TemporarilyFailed(f"Could not {doing}: git took longer than {done.duration_s:.0f} s. It may work later.")
     if _CERTIFICATE.search(text):
         return WorkFailed(f"Could not {doing}: {reason}. Set SSL_CERT_FILE to the certificates that this network uses.")
+    if rotates and _REFUSED_TOKEN.search(text):
+        return _stale_token(doing, reason)
     if _REFUSED_ACCESS.search(text):
         return WorkFailed(
             f"Could not {doing}: {reason}. Check REPO_URL or REPOSITORIES, and that GH_TOKEN may read and write it."
@@ -55,13 +63,15 @@ def git_failed(doing: str, done: Completed, *secrets: str | None) -> WorkFailed:
     return WorkFailed(f"Could not {doing}: {reason}.")
 
 
-def gh_failed(doing: str, done: Completed, *secrets: str | None) -> WorkFailed:
-    """The error for a gh command that failed. `doing` completes "Could not …"."""
+def gh_failed(doing: str, done: Completed, *secrets: str | None, rotates: bool = False) -> WorkFailed:
+    """The error for a gh command that failed. `doing` completes "Could not …". `rotates`: see Credential."""
     text = scrubbed(f"{done.error_text}\n{done.text}", *secrets)
     reason = reason_of(scrubbed(done.error_text or done.text, *secrets))
     status = int(match[1]) if (match := _STATUS.search(text)) else 0
     if done.timed_out:
         return TemporarilyFailed(f"Could not {doing}: gh took longer than {done.duration_s:.0f} s. It may work later.")
+    if rotates and (status == _UNAUTHORIZED or _REFUSED_TOKEN.search(text)):
+        return _stale_token(doing, reason)
     if status >= _SERVER_ERROR or status == _TOO_MANY_REQUESTS or _OVERLOADED.search(text):
         return TemporarilyFailed(f"Could not {doing}: {reason}. It may work later.")
     if not status and not _CERTIFICATE.search(text) and _TEMPORARY.search(text):
@@ -69,6 +79,12 @@ def gh_failed(doing: str, done: Completed, *secrets: str | None) -> WorkFailed:
     if status == 422 or "GraphQL:" in text:  # noqa: PLR2004 - the forge understood and says what is wrong
         return WorkFailed(f"Could not {doing}: {reason}.")
     return WorkFailed(f"Could not {doing}: {reason}. Check GH_TOKEN and its permission to open pull requests.")
+
+
+def _stale_token(doing: str, reason: str) -> TemporarilyFailed:
+    return TemporarilyFailed(
+        f"Could not {doing}: {reason}. The token may have expired: the one that GH_TOKEN_FILE then holds is tried next."
+    )
 
 
 def reason_of(text: str) -> str:

@@ -11,6 +11,8 @@ from app.errors import TemporarilyFailed, WorkFailed
 from app.logger import get_logger
 from app.models import PullRequest
 from app.process import Completed, run
+from app.services.github.base import Guard
+from app.services.github.credential import Credential
 from app.services.github.failures import gh_failed
 from app.services.github.forge import Forge, Found, Proposal
 from app.services.github.remote import Remote
@@ -41,9 +43,11 @@ _QUIET = {
 class GhForge(Forge):
     """Runs gh in an empty directory, always with the repository named."""
 
-    def __init__(self, *, operator: Mapping[str, str], token: str | None, directory: Path, config_dir: Path) -> None:
+    def __init__(
+        self, *, operator: Mapping[str, str], credential: Credential, directory: Path, config_dir: Path
+    ) -> None:
         self._operator = operator
-        self._token = token
+        self._credential = credential
         self._directory = directory
         self._config_dir = config_dir
 
@@ -58,29 +62,29 @@ class GhForge(Forge):
                 return _found(pull, remote)
         return None
 
-    async def create(self, remote: Remote, proposal: Proposal) -> PullRequest:
+    async def create(self, remote: Remote, proposal: Proposal, *, guard: Guard) -> PullRequest:
         """See Forge."""
-        done = await self._create(remote, proposal, draft=proposal.draft)
+        done = await self._create(remote, proposal, draft=proposal.draft, guard=guard)
         draft = proposal.draft
         if not done.ok and draft and _NO_DRAFTS in done.error_text.lower():
             draft = False
-            done = await self._create(remote, proposal, draft=False)
+            done = await self._create(remote, proposal, draft=False, guard=guard)
         url = re.search(r"https?://\S+/pull/(\d+)", done.text)
         if not done.ok or url is None:
             raise self._failed(f"open the pull request of {proposal.branch}", done)
         return PullRequest(url=url[0], number=int(url[1]), repository=remote.slug, draft=draft)
 
-    async def update(self, remote: Remote, number: int, proposal: Proposal, *, retarget: bool) -> None:
+    async def update(self, remote: Remote, number: int, proposal: Proposal, *, retarget: bool, guard: Guard) -> None:
         """See Forge."""
         fields = {"title": _title(proposal), "body": _body(proposal)}
         if retarget:
             fields["base"] = proposal.base
         address = f"repos/{remote.slug}/pulls/{number}"
-        await self._api(remote, f"update pull request {number}", address, method="PATCH", fields=fields)
+        await self._api(remote, f"update pull request {number}", address, method="PATCH", fields=fields, guard=guard)
 
-    async def hold(self, remote: Remote, number: int) -> bool:
+    async def hold(self, remote: Remote, number: int, *, guard: Guard) -> bool:
         """See Forge."""
-        done = await self._run(remote, "pr", "ready", str(number), "--undo", *self._repository(remote))
+        done = await self._run(remote, "pr", "ready", str(number), "--undo", *self._repository(remote), guard=guard)
         if done.ok:
             return True
         error = self._failed(f"turn pull request {number} into a draft", done)
@@ -97,20 +101,27 @@ class GhForge(Forge):
             raise WorkFailed(f"GH_TOKEN may read {remote.slug} but not push to it; give it write access.")
         return f"gh {_version(version.text)}, may push to {remote.slug}"
 
-    async def _create(self, remote: Remote, proposal: Proposal, *, draft: bool) -> Completed:
+    async def _create(self, remote: Remote, proposal: Proposal, *, draft: bool, guard: Guard) -> Completed:
         flags = [*self._repository(remote), "--head", proposal.branch, "--base", proposal.base]
         flags += ["--title", _title(proposal), "--body-file", "-", *(["--draft"] if draft else [])]
-        return await self._run(remote, "pr", "create", *flags, stdin=_body(proposal).encode())
+        return await self._run(remote, "pr", "create", *flags, stdin=_body(proposal).encode(), guard=guard)
 
     def _repository(self, remote: Remote) -> tuple[str, str]:
         return "--repo", f"{self._host(remote)}/{remote.slug}"
 
     async def _api(
-        self, remote: Remote, doing: str, address: str, *, method: str = "GET", fields: Mapping[str, str] | None = None
+        self,
+        remote: Remote,
+        doing: str,
+        address: str,
+        *,
+        method: str = "GET",
+        fields: Mapping[str, str] | None = None,
+        guard: Guard | None = None,
     ) -> Any:
         flags = ["--hostname", self._host(remote), "--method", method, *(["--input", "-"] if fields else [])]
         stdin = json.dumps(fields).encode() if fields else b""
-        done = await self._run(remote, "api", address, *flags, stdin=stdin)
+        done = await self._run(remote, "api", address, *flags, stdin=stdin, guard=guard)
         if not done.ok:
             raise self._failed(doing, done)
         try:
@@ -120,22 +131,23 @@ class GhForge(Forge):
                 f"Could not {doing}: the answer of {self._host(remote)} is no JSON; check REPO_URL."
             ) from error
 
-    async def _run(self, remote: Remote, *args: str, stdin: bytes = b"") -> Completed:
+    async def _run(self, remote: Remote, *args: str, stdin: bytes = b"", guard: Guard | None = None) -> Completed:
+        env = self._environment(remote)
+        if guard is not None:
+            await guard()
         try:
-            return await run(
-                ("gh", *args), cwd=self._directory, env=self._environment(remote), stdin=stdin, limit_s=_LIMIT_S
-            )
+            return await run(("gh", *args), cwd=self._directory, env=env, stdin=stdin, limit_s=_LIMIT_S)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise WorkFailed("gh could not be started: install GitHub's command line, gh 2.82.1 or later.") from error
 
     def _environment(self, remote: Remote) -> dict[str, str]:
         # gh asks git about its directory, which must not find a repository further up.
         made = {**self._operator, **_QUIET, "GIT_CEILING_DIRECTORIES": str(self._directory.parent)}
-        if self._token:
+        if token := self._credential.now():
             made.setdefault("GH_CONFIG_DIR", str(self._config_dir))
             host = self._host(remote)
             is_public = host == _PUBLIC_HOST or host.endswith(".ghe.com")
-            made["GH_TOKEN" if is_public else "GH_ENTERPRISE_TOKEN"] = self._token
+            made["GH_TOKEN" if is_public else "GH_ENTERPRISE_TOKEN"] = token
         return made
 
     def _host(self, remote: Remote) -> str:
@@ -145,7 +157,7 @@ class GhForge(Forge):
         return host
 
     def _failed(self, doing: str, done: Completed) -> WorkFailed:
-        return gh_failed(doing, done, self._token)
+        return gh_failed(doing, done, self._credential.now(), rotates=self._credential.rotates)
 
 
 def _found(pull: Mapping[str, Any], remote: Remote) -> Found:

@@ -7,13 +7,14 @@ nothing in the clone can start a program on our side or lead the token elsewhere
 """
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from app.errors import WorkFailed
 from app.process import Completed, run
+from app.services.github.credential import Credential
 from app.services.github.failures import git_failed
 from app.services.github.remote import Remote
 
@@ -130,18 +131,17 @@ class Git:
         clone_config: str | None,
         private: Path,
         remote: Remote,
-        token: str | None,
+        credential: Credential,
         operator: Mapping[str, str],
     ) -> None:
         self._clone_config = clone_config
         self.clone_dir = clone
         self.private_dir = private
         self.remote = remote
-        self._token = token
+        self._credential = credential
         self._operator = operator
         self._private = {"GIT_DIR": private, "GIT_OBJECT_DIRECTORY": clone / "objects"}
-        self._wire: dict[str, str] | None = None
-        self._secrets = (token, _basic(token) if token else None)
+        self._address: str | None = None
 
     async def clone(self, *args: str | Path, stdin: bytes = b"", check: bool = True) -> Completed:
         """A command on the clone's references and worktree list. None that touches files may run here."""
@@ -165,36 +165,49 @@ class Git:
         cwd = desk.directory if desk else self.private_dir
         return self._checked(await run_git(*args, cwd=cwd, env=env, stdin=stdin), args, check=check)
 
-    async def network(self, doing: str, *args: str, check: bool = True, limit_s: float = NETWORK_LIMIT_S) -> Completed:
-        """A command that talks to the remote, which it calls `forge`. `doing` completes "Could not …"."""
-        if self._wire is None:
-            self._wire = await self._plugged_in()
-        done = await run_git(*args, cwd=self.private_dir, env=self._wire, limit_s=limit_s)
+    async def network(
+        self,
+        doing: str,
+        *args: str,
+        check: bool = True,
+        limit_s: float = NETWORK_LIMIT_S,
+        guard: Callable[[], Awaitable[None]] | None = None,
+    ) -> Completed:
+        """A command that talks to the remote, which it calls `forge`. `doing` completes "Could not …".
+
+        `guard` is awaited immediately before the command is started.
+        """
+        if self._address is None:
+            # The private directory knows no URL, so this applies the operator's own insteadOf and nothing else.
+            self._address = (await self.private("ls-remote", "--get-url", self.remote.url)).text.strip()
+        env = self._plugged_in(self._address)
+        if guard is not None:
+            await guard()
+        done = await run_git(*args, cwd=self.private_dir, env=env, limit_s=limit_s)
         return self._checked(done, args, check=check, doing=doing)
 
     def failed(self, doing: str, done: Completed) -> WorkFailed:
         """The error for a command that was run with `check` off."""
-        return git_failed(doing, done, *self._secrets)
+        token = self._credential.now()
+        secrets = (token, _basic(token)) if token else ()
+        return git_failed(doing, done, *secrets, rotates=self._credential.rotates)
 
     def _checked(self, done: Completed, args: tuple[str | Path, ...], *, check: bool, doing: str = "") -> Completed:
         if check and not done.ok:
             raise self.failed(doing or f"run git {args[0]}", done)
         return done
 
-    async def _plugged_in(self) -> dict[str, str]:
+    def _plugged_in(self, address: str) -> dict[str, str]:
         """The environment of network commands: the token for the one address that git will really use."""
-        url = self.remote.url
-        # The private directory knows no URL, so this applies the operator's own insteadOf and nothing else.
-        asked = await self.private("ls-remote", "--get-url", url)
-        parts = urlsplit(asked.text.strip())
-        scheme = parts.scheme or ("file" if asked.text.startswith(("/", ".")) else "ssh")
+        url, parts, token = self.remote.url, urlsplit(address), self._credential.now()
+        scheme = parts.scheme or ("file" if address.startswith(("/", ".")) else "ssh")
         # An explicit pushurl keeps pushInsteadOf from leading the push to another place than the fetch.
         config = {"remote.forge.url": url, "remote.forge.pushurl": url}
         if scheme != "ssh":
             config["core.sshCommand"] = "false"
-        if self._token and scheme in {"http", "https"}:
+        if token and scheme in {"http", "https"}:
             scope = f"{scheme}://{parts.netloc.rpartition('@')[2]}/"
-            config[f"http.{scope}.extraHeader"] = f"Authorization: Basic {_basic(self._token)}"
+            config[f"http.{scope}.extraHeader"] = f"Authorization: Basic {_basic(token)}"
             config["credential.helper"] = ""  # ours or none: no helper is asked what else there is
         return environment(self._operator, config=config, protocol=scheme, variables=self._private)
 

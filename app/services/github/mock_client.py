@@ -1,9 +1,9 @@
-"""Offline stand-ins: a forge in memory for real git, and the whole room in memory and directories, without git."""
+"""Offline stand-in for the whole room: repositories in memory, worktrees in directories, and no git."""
 
 import hashlib
-import shutil
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, replace
+from copy import copy
+from dataclasses import dataclass
 from pathlib import Path
 
 from app.config import PROTECTED
@@ -11,10 +11,10 @@ from app.domain.inspections import refusal_sentence
 from app.domain.protected import ALLOWED_AT, AllowedPaths, ProtectedPaths
 from app.errors import BranchMoved, ConfigurationError, NotFound, WorkFailed
 from app.models import PullRequest
-from app.results import Changes, Inspection, Workspace
-from app.services.github.base import GitHub, Repositories
+from app.results import Changes, Checkpoint, Finding, Inspection, Saved, Workspace
+from app.services.github.base import GitHub, Guard, Repositories
 from app.services.github.conflicts import check_resolved
-from app.services.github.forge import Forge, Found, Proposal, open_or_find
+from app.services.github.forge import Proposal, open_or_find
 from app.services.github.inspection import Inspector
 from app.services.github.mock_files import (
     Files,
@@ -26,63 +26,14 @@ from app.services.github.mock_files import (
     patch_of,
     write_files,
 )
+from app.services.github.mock_machine import MockMachine
+from app.services.github.offline_forge import OFFLINE_HOST, OfflineForge
 from app.services.github.patches import shortened
 from app.services.github.remote import Remote
 from app.services.github.secrets import Kingfisher
 from app.services.github.worktrees import remove_empty, settle_on
 
-_HOST = "offline.invalid"
-
-
-class OfflineForge(Forge):
-    """Keeps pull requests in memory. `pull_requests` has them in the order of their opening, the closed ones too."""
-
-    def __init__(self) -> None:
-        self.pull_requests: list[PullRequest] = []
-        self.proposals: list[Proposal] = []
-        self._open: dict[tuple[str, str], int] = {}
-
-    async def find(self, remote: Remote, branch: str) -> Found | None:
-        """See Forge."""
-        if (place := self._open.get((remote.slug, branch))) is None:
-            return None
-        proposal = self.proposals[place]
-        return Found(self.pull_requests[place], proposal.title, proposal.body, proposal.base)
-
-    async def create(self, remote: Remote, proposal: Proposal) -> PullRequest:
-        """See Forge."""
-        number = 1 + sum(other.repository == remote.slug for other in self.pull_requests)
-        url = f"https://{remote.host or _HOST}/{remote.slug}/pull/{number}"
-        made = PullRequest(url=url, number=number, repository=remote.slug, draft=proposal.draft)
-        self._open[remote.slug, proposal.branch] = len(self.pull_requests)
-        self.pull_requests.append(made)
-        self.proposals.append(proposal)
-        return made
-
-    async def update(self, remote: Remote, number: int, proposal: Proposal, *, retarget: bool) -> None:
-        """See Forge."""
-        place = self._place(remote.slug, number)
-        base = proposal.base if retarget else self.proposals[place].base
-        self.proposals[place] = replace(proposal, base=base)
-
-    async def hold(self, remote: Remote, number: int) -> bool:
-        """See Forge."""
-        place = self._place(remote.slug, number)
-        self.pull_requests[place] = self.pull_requests[place].model_copy(update={"draft": True})
-        return True
-
-    async def check(self, remote: Remote) -> str:
-        """See Forge."""
-        return f"pull requests of {remote.slug} stay offline"
-
-    def close(self, pull_request: PullRequest) -> None:
-        """What a person does to a pull request."""
-        closed = self._place(pull_request.repository, pull_request.number)
-        self._open = {key: place for key, place in self._open.items() if place != closed}
-
-    def _place(self, repository: str, number: int) -> int:
-        names = [(other.repository, other.number) for other in self.pull_requests]
-        return names.index((repository, number))
+__all__ = ["MockGitHub", "MockRepositories", "OfflineForge"]
 
 
 @dataclass(frozen=True)
@@ -108,16 +59,19 @@ class MockGitHub(GitHub):
     ) -> None:
         self.name = name
         self.base = base
-        self._root = root
+        self._machine = MockMachine(root, name)
         self._forge = forge or OfflineForge()
         self._inspector = inspector or Inspector(scanner=Kingfisher(), protected=ProtectedPaths(PROTECTED))
-        self._remote = Remote(url=f"https://{_HOST}/{name}.git", host=_HOST, slug=name)
+        self._remote = Remote(url=f"https://{OFFLINE_HOST}/{name}.git", host=OFFLINE_HOST, slug=name)
         self._commits: dict[str, _Commit] = {}
-        self._workspaces: dict[str, Workspace] = {}
-        self._known: dict[str, str] = {}
-        self._proposed: dict[str, str] = {}
         self.heads: dict[str, str] = {base: self._new_commit(seed, None, "Ada Human: Begin")}
         """Branches at the forge and their commits."""
+
+    def on_another_machine(self, root: Path) -> "MockGitHub":
+        """The same repository at the same forge, seen from a machine with other disks."""
+        other = copy(self)
+        other._machine = MockMachine(root, self.name)  # noqa: SLF001 - its own
+        return other
 
     @property
     def pull_requests(self) -> list[PullRequest]:
@@ -162,11 +116,14 @@ class MockGitHub(GitHub):
         base: str | None = None,
         occupied: Callable[[Path], Awaitable[None]] | None = None,
         ground: Path | None = None,
+        saved: Checkpoint | None = None,
     ) -> Workspace:
         """See GitHub."""
-        directory = self._root / "worktrees" / branch
+        directory = self._machine.directory(branch)
         fresh = self._fresh(directory, branch, base or self.base)
-        known = self._workspaces.get(branch) if directory.is_dir() else None
+        if saved:
+            self._machine.catch_up(branch, saved, self._files_of)
+        known = self._machine.usable(branch)
         workspace, files = self._brought_together(known, fresh) if known else (fresh, self._files_of(fresh.parent))
         workspace = workspace.model_copy(update={"arrived": self._arrived(workspace)})
         if ground and not directory.exists():
@@ -177,12 +134,20 @@ class MockGitHub(GitHub):
         if occupied:
             await occupied(directory)
         write_files(directory, files, instead_of=files_in(directory))
-        self._workspaces[branch] = workspace
+        self._machine.workspaces[branch] = workspace
         return workspace
+
+    async def arrive(self, workspace: Workspace, saved: Checkpoint | None) -> Workspace:
+        """See GitHub."""
+        return self._machine.arrive(workspace, saved, self._files_of)
+
+    async def checkpoint(self, workspace: Workspace) -> Checkpoint | None:
+        """See GitHub."""
+        return self._machine.checkpoint(workspace, self._files_of)
 
     async def acknowledge(self, workspace: Workspace) -> None:
         """See GitHub."""
-        self._known[workspace.branch] = workspace.parent
+        self._machine.remember(workspace.branch, head=workspace.parent)
 
     async def read(self, workspace: Workspace, path: str, *, limit_bytes: int = 256 << 10) -> str | None:
         """See GitHub."""
@@ -206,7 +171,11 @@ class MockGitHub(GitHub):
         for path in workspace.conflicts:
             check_resolved(path, files.get(path, "").encode())
         await self.acknowledge(workspace)
-        return None if files == self._files_of(workspace.parent) else self._new_commit(files, workspace.parent, None)
+        if files == self._files_of(workspace.parent):
+            return None
+        commit = self._new_commit(files, workspace.parent, None)
+        self._machine.tips[workspace.branch] = commit
+        return commit
 
     async def inspect(self, workspace: Workspace, commit: str | None = None) -> Inspection:
         """See GitHub."""
@@ -219,44 +188,74 @@ class MockGitHub(GitHub):
             allowed=AllowedPaths(allowed),
         )
 
-    async def push(self, workspace: Workspace, commit: str) -> None:
+    async def push(self, workspace: Workspace, commit: str, *, guard: Guard) -> None:
         """See GitHub."""
         if workspace.branch == workspace.base:
             raise WorkFailed(f"{workspace.branch} is a branch that pull requests go to, so nothing is pushed to it.")
         if refused := refusal_sentence(await self.inspect(workspace, commit)):
             raise WorkFailed(refused)
+        if commit not in {self._machine.tips.get(workspace.branch), self.heads.get(workspace.branch)}:
+            raise WorkFailed(f"There is no commit {commit[:12]} on this machine.")
         expected = workspace.parent if workspace.on_remote else None
+        await guard()
         if self.heads.get(workspace.branch) not in {expected, commit}:
             raise BranchMoved(f"{workspace.branch} moved, so nothing was pushed; run the ticket again.")
         self.heads[workspace.branch] = commit
         pushed = workspace.model_copy(update={"parent": commit, "on_remote": True, "conflicts": ()})
-        self._workspaces[workspace.branch] = pushed
+        self._machine.workspaces[workspace.branch] = pushed
 
     async def open_pull_request(
-        self, workspace: Workspace, *, title: str, body: str, draft: bool, hold: bool = False
+        self, workspace: Workspace, *, title: str, body: str, draft: bool, hold: bool = False, guard: Guard
     ) -> PullRequest:
         """See GitHub."""
         if workspace.branch not in self.heads:
             raise WorkFailed(f"{workspace.branch} is not at the forge; push it first.")
         proposal = Proposal(workspace.branch, workspace.base, title, body, draft)
-        retarget = self._proposed.get(workspace.branch, workspace.base) != workspace.base
-        made = await open_or_find(self._forge, self._remote, proposal, retarget=retarget, hold=hold)
-        self._proposed[workspace.branch] = workspace.base
+        retarget = self._machine.memory(workspace.branch).base not in {None, workspace.base}
+        made = await open_or_find(self._forge, self._remote, proposal, guard=guard, retarget=retarget, hold=hold)
+        self._machine.remember(workspace.branch, base=workspace.base)
         return made
 
     async def remove(self, workspace: Workspace) -> Path | None:
         """See GitHub."""
-        known = self._workspaces.pop(workspace.branch, workspace)
-        place = None
-        if workspace.directory.is_dir():
-            theirs, files = self._files_of(known.parent), files_in(workspace.directory)
-            if files != theirs:
-                place = self._root / "saved" / workspace.branch.replace("/", "-")
-                place.mkdir(parents=True, exist_ok=True)
-                patches = (patch_of(name, theirs.get(name), files.get(name)) for name in sorted({*theirs, *files}))
-                (place / "work.patch").write_text("".join(patches))
-            shutil.rmtree(workspace.directory)
-        return place
+        known = self._machine.workspaces.get(workspace.branch, workspace)
+        return self._machine.remove(known, self._files_of)
+
+    async def worktrees(self) -> tuple[Workspace, ...]:
+        """See GitHub."""
+        return tuple(self._machine.workspaces[branch] for branch in sorted(self._machine.workspaces))
+
+    async def saved(self) -> tuple[Saved, ...]:
+        """See GitHub."""
+        return self._machine.saved()
+
+    async def restore(
+        self, branch: str, *, base: str | None = None, name: str | None = None, saved: Checkpoint | None = None
+    ) -> Workspace:
+        """See GitHub."""
+        work = self._machine.work(branch, name)
+        self._machine.keep_aside(branch, self._files_of, unless=work.files)
+        workspace = await self.prepare(branch, base=base)
+        files, conflicts = merged(self._files_of(work.parent), work.files, self._files_of(workspace.parent))
+        write_files(workspace.directory, files, instead_of=files_in(workspace.directory))
+        if saved:
+            self._machine.follow(saved)
+        self._machine.workspaces[branch] = workspace.model_copy(update={"conflicts": conflicts})
+        return self._machine.workspaces[branch]
+
+    async def maintain(self) -> None:
+        """See GitHub."""
+
+    async def examine(self, *, mend: bool = False) -> tuple[Finding, ...]:
+        """See GitHub."""
+        gone = [each for each in self._machine.workspaces.values() if not each.directory.is_dir()]
+        if mend:
+            for workspace in gone:
+                self._machine.remove(workspace, self._files_of)
+        return tuple(
+            Finding(what=f"The worktree {each.directory} is gone, but {each.branch} is still known.", mended=mend)
+            for each in gone
+        )
 
     def removal_command(self, workspace: Workspace) -> str:
         """See GitHub."""
@@ -299,12 +298,12 @@ class MockGitHub(GitHub):
             commit = self._commits[commit].parent
 
     def _arrived(self, workspace: Workspace) -> tuple[str, ...]:
-        known = self._known.setdefault(workspace.branch, workspace.parent)
+        known = self._machine.memory(workspace.branch).head or workspace.parent
         old = {*self._history(known), *self._history(self.heads[workspace.base])}
         new = [commit for commit in self._history(workspace.parent) if workspace.on_remote and commit not in old]
         lines = [f"{commit[:7]} {said}" for commit in new if (said := self._commits[commit].said)]
         if not lines:
-            self._known[workspace.branch] = workspace.parent
+            self._machine.remember(workspace.branch, head=workspace.parent)
         return tuple(reversed(lines))
 
     def _brought_together(self, known: Workspace, fresh: Workspace) -> tuple[Workspace, Files]:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from app.errors import BranchMoved, WorkFailed
 from app.process import Completed
+from app.services.github.base import Guard
 from app.services.github.git import Git
-from app.services.github.worktrees import remove_tree
+from app.trees import remove_tree
 
 Heads = Mapping[str, str]
 """Branches at the forge and their commits: the base, and those of tickets."""
@@ -66,6 +67,19 @@ class Origin:
         await self._show(name, commit)
         return commit
 
+    async def lacks(self, *commits: str) -> tuple[str, ...]:
+        """Those of the commits that are not here."""
+        names = "".join(f"{commit}\n" for commit in commits).encode()
+        asked = await self._git.private("cat-file", "--batch-check=%(objecttype)", stdin=names)
+        return tuple(commit for commit, line in zip(commits, asked.text.splitlines(), strict=True) if line != "commit")
+
+    async def bring(self, commit: str) -> None:
+        """Fetch a commit that is below no branch any more. Raises WorkFailed when the forge has forgotten it."""
+        done = await self._git.network("fetch", *_FETCH, commit, check=False)
+        if not done.ok:
+            where = f"fetch {commit[:12]} from {self._git.remote.name}, which saved work builds on"
+            raise self._git.failed(where, done)
+
     async def default_branch(self) -> str:
         """The repository's own, asked over the network once; empty where it has none."""
         if self._default is None:
@@ -74,11 +88,12 @@ class Origin:
             self._default = found[1] if found else ""
         return self._default
 
-    async def push(self, branch: str, commit: str, *, expected: str | None) -> None:
+    async def push(self, branch: str, commit: str, *, expected: str | None, guard: Guard) -> None:
         """Publish a commit, provided that the branch is at `expected` (None: is not there) or at the commit itself."""
         lease = f"--force-with-lease=refs/heads/{branch}:{expected or ''}"
         spec = f"{commit}:refs/heads/{branch}"
-        done = await self._git.network("push", "push", "--quiet", "--no-verify", lease, "forge", spec, check=False)
+        flags = ("--quiet", "--no-verify", lease)
+        done = await self._git.network("push", "push", *flags, "forge", spec, check=False, guard=guard)
         if not done.ok:
             await self._explain(branch, commit, expected, done)
         await self._git.private("update-ref", f"{TRACKED}{branch}", commit)

@@ -66,6 +66,10 @@ class Places:
         """The file whose lock guards the clone."""
         return self.root / ".clone.lock"
 
+    def leftovers(self) -> tuple[Path, ...]:
+        """What is on its way out or in the making at the moment, or was when its process ended."""
+        return (*self.trash.iterdir(), *self.staging.iterdir())
+
     def make(self) -> None:
         """Create what can be created without git."""
         try:

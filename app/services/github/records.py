@@ -2,39 +2,98 @@
 
 import shutil
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
+from uuid import uuid4
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.results import Workspace
 from app.services.github.git import Desk, write_whole
 
+_LONGEST_TRAIL = 20
 
-class Record(BaseModel):
-    """A worktree: its workspace, git's administrative directory for it, and the tree still to be checked out."""
+
+class Mark(BaseModel):
+    """Which checkpoint: the `count`th of a `line`, which are those that one machine made one after the other."""
 
     model_config = ConfigDict(frozen=True)
 
-    workspace: Workspace
-    admin: Path
-    pending: str | None = None
+    line: str = Field(default_factory=lambda: str(uuid4()))
+    count: int = 0
 
-    def with_workspace(self, **changes: object) -> "Record":
-        """The record with some facts of its workspace changed."""
-        return self.model_copy(update={"workspace": self.workspace.model_copy(update=changes)})
+    def covers(self, other: "Mark") -> bool:
+        """It is the other one, or a later one of the same line."""
+        return self.line == other.line and self.count >= other.count
 
 
 class Memory(BaseModel):
     """What outlives a worktree.
 
     `head` is the commit of the branch up to which what people pushed is known; `base` is the one that the pull request
-    was last given.
+    was last given. `mark` is of the last checkpoint made here; `trail` has the last of each line before it, as one
+    machine took over from another.
     """
 
     model_config = ConfigDict(frozen=True)
 
     head: str | None = None
     base: str | None = None
+    mark: Mark = Field(default_factory=Mark)
+    trail: tuple[Mark, ...] = ()
+
+    def knows(self, mark: Mark) -> bool:
+        """All that the checkpoint holds came about before."""
+        return any(known.covers(mark) for known in (self.mark, *self.trail))
+
+    def followed(self) -> "Memory":
+        """The memory after one more checkpoint."""
+        return self.model_copy(update={"mark": Mark(line=self.mark.line, count=self.mark.count + 1)})
+
+    def taken_over(self) -> "Memory":
+        """The memory of whoever goes on from here on another machine."""
+        return self.model_copy(update={"mark": Mark(), "trail": (*self.trail, self.mark)[-_LONGEST_TRAIL:]})
+
+
+class State(BaseModel):
+    """A worktree at a checkpoint: its files are those of `commit`, and its branch in the clone is at `tip`.
+
+    `gone`: it was removed. The `mark` of the memory is that of the checkpoint itself.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    memory: Memory
+    workspace: Workspace
+    tip: str
+    commit: str
+    tree: str
+    gone: bool = False
+
+    def same_as(self, other: "State | None") -> bool:
+        """Nothing has changed between the two checkpoints."""
+        return (
+            other is not None
+            and self == other.model_copy(update={"memory": self.memory})
+            and ((self.memory.head, self.memory.base) == (other.memory.head, other.memory.base))
+        )
+
+
+class Record(BaseModel):
+    """A worktree: its workspace, git's administrative directory for it, and the tree still to be checked out.
+
+    `checkpoint` is the last that was made here, or that the files were last brought to.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    workspace: Workspace
+    admin: Path
+    pending: str | None = None
+    checkpoint: State | None = None
+
+    def with_workspace(self, **changes: object) -> "Record":
+        """The record with some facts of its workspace changed."""
+        return self.model_copy(update={"workspace": self.workspace.model_copy(update=changes)})
 
 
 class Records:
@@ -42,6 +101,10 @@ class Records:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+
+    def branches(self) -> tuple[str, ...]:
+        """The branches that have a record, in no order."""
+        return tuple(unquote(path.parent.name) for path in self._directory.glob("*/record.json"))
 
     def lock_path(self, branch: str) -> Path:
         """The file whose lock is held while the branch's worktree is used."""

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from app.errors import ConfigurationError, WorkFailed
+from app.results import Finding
+from app.services.github.credential import Credential
 from app.services.github.git import Git, environment, run_git, write_whole
 from app.services.github.origin import TRACKED
 from app.services.github.places import Places
 from app.services.github.remote import parse_remote
-from app.services.github.worktrees import remove_tree
+from app.services.github.worktrees import Worktrees
+from app.trees import remove_tree
 
 _CLONE_CONFIG = """\
 [core]
@@ -28,11 +31,17 @@ _CLONE_CONFIG = """\
 
 
 async def open_repository(
-    places: Places, *, repo_url: str | None, repo_dir: Path, base: str, token: str | None, operator: Mapping[str, str]
+    places: Places,
+    *,
+    repo_url: str | None,
+    repo_dir: Path,
+    base: str,
+    credential: Credential,
+    operator: Mapping[str, str],
 ) -> Git:
     """Find or make the clone and its private directory. Mends what a kill in the middle left."""
     if repo_url:
-        remote = parse_remote(repo_url, with_token=bool(token))
+        remote = parse_remote(repo_url, with_token=credential.now() is not None)
         clone = places.clone / ".git"
         config = _CLONE_CONFIG.format(url=remote.url)
         _unlock(clone)  # in a person's own repository a lock may be theirs
@@ -42,13 +51,20 @@ async def open_repository(
     else:
         config = None
         clone, url = await find_repository(repo_dir, operator)
-        remote = parse_remote(url, with_token=bool(token))
+        remote = parse_remote(url, with_token=credential.now() is not None)
     _unlock(places.private)
     is_new = not (places.private / "refs").is_dir()
     await _initialised(operator, "--bare", places.private, cwd=places.root)
     if (clone / "shallow").is_file() and not (places.private / "shallow").exists():
         shutil.copyfile(clone / "shallow", places.private / "shallow")
-    git = Git(clone=clone, clone_config=config, private=places.private, remote=remote, token=token, operator=operator)
+    git = Git(
+        clone=clone,
+        clone_config=config,
+        private=places.private,
+        remote=remote,
+        credential=credential,
+        operator=operator,
+    )
     if is_new:
         await _seeded(git, base)
     return git
@@ -89,17 +105,29 @@ async def _seeded(git: Git, base: str) -> None:
         await git.private("update-ref", f"{TRACKED}{base}", known.text.strip())
 
 
+def locks_in(folder: Path) -> list[Path]:
+    """Git's locks of a repository, but for those of its worktrees."""
+    return [*folder.glob("*.lock"), *(folder / "refs").rglob("*.lock")]
+
+
 def _unlock(folder: Path) -> None:
     """Delete git's locks. Our own lock is held, so those who made them are dead."""
-    for lock in (*folder.glob("*.lock"), *(folder / "refs").rglob("*.lock")):
+    for lock in locks_in(folder):
         lock.unlink(missing_ok=True)
 
 
-def sweep(git: Git, places: Places) -> None:
-    """Delete what killed processes left. The clone's lock is held, so nobody is using it."""
+def remove_unfinished_packs(git: Git) -> None:
+    """Delete what packing objects left in the middle. The clone's lock is held."""
+    for unfinished in (git.clone_dir / "objects" / "pack").glob("tmp_*"):
+        unfinished.unlink(missing_ok=True)
+
+
+def sweep(git: Git, places: Places, worktrees: Worktrees) -> tuple[Finding, ...]:
+    """Delete what killed processes left, and say what. The clone's lock is held, so nobody is using it."""
     if git.clone_dir.is_relative_to(places.root):
-        for unfinished in (git.clone_dir / "objects" / "pack").glob("tmp_*"):
-            unfinished.unlink(missing_ok=True)
+        remove_unfinished_packs(git)
         (git.clone_dir / "objects" / "maintenance.lock").unlink(missing_ok=True)
-    for leftover in (*places.trash.iterdir(), *places.staging.iterdir()):
-        remove_tree(leftover)
+    gone = [*places.leftovers(), *(entry.admin for entry in worktrees.vanished())]
+    for path in gone:
+        remove_tree(path)
+    return tuple(Finding(what=f"{path} was left by a process that was killed.", mended=True) for path in gone)

@@ -4,16 +4,13 @@ Everything here is done while the clone's lock is held. A person's own worktrees
 """
 
 import contextlib
-import os
-import shutil
-import stat
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 from app.errors import WorkFailed
 from app.services.github.git import Git
+from app.trees import remove_tree
 
 _UNKNOWN = Path()
 
@@ -69,12 +66,15 @@ class Worktrees:
                 )
             remove_tree(entry.admin)
 
-    def drop_vanished(self) -> None:
-        """Forget entries of ours whose directory is gone, or that were being made when their process died."""
-        for entry in self.entries():
-            unfinished = entry.directory == _UNKNOWN or not (entry.directory / ".git").exists()
-            if self._is_ours(entry) and unfinished:
-                remove_tree(entry.admin)
+    def ours(self) -> list[Entry]:
+        """Those that are not a person's."""
+        return [entry for entry in self.entries() if self._is_ours(entry)]
+
+    def vanished(self) -> list[Entry]:
+        """Those of ours whose directory is gone, or that were being made when their process died."""
+        return [
+            entry for entry in self.ours() if entry.directory == _UNKNOWN or not (entry.directory / ".git").exists()
+        ]
 
     def _is_ours(self, entry: Entry) -> bool:
         if entry.directory == _UNKNOWN:  # half made; in a person's clone it may be theirs, in the making
@@ -105,6 +105,15 @@ class Worktrees:
         done = await self._git.clone("rev-parse", "--verify", "--quiet", f"refs/heads/{branch}^{{commit}}", check=False)
         return done.text.strip() or None
 
+    async def tip_and_tree(self, branch: str) -> tuple[str, str] | None:
+        """The same, and its files."""
+        name = f"refs/heads/{branch}"
+        done = await self._git.clone("rev-parse", f"{name}^{{commit}}", f"{name}^{{tree}}", check=False)
+        if not done.ok:
+            return None
+        commit, tree = done.text.split()
+        return commit, tree
+
     def adopt(self, staging: Path, admin: Path, directory: Path, branch: str) -> None:
         """Turn the worktree just added at `staging` into that of `directory`, which has files already."""
         _write(admin / "gitdir", f"{directory}/.git\n")
@@ -124,24 +133,6 @@ def remove_empty(directory: Path) -> None:
     """Delete a directory that has nothing in it; anything else stays."""
     with contextlib.suppress(OSError):
         directory.rmdir()
-
-
-def remove_tree(path: Path) -> None:
-    """Delete a directory, write-protected parts included. No error when it is not there."""
-
-    def unprotect(function: Callable[[str], object], name: str, _: object) -> None:
-        parent = Path(name).parent
-        if parent.exists():
-            parent.chmod(stat.S_IRWXU)
-        if os.path.lexists(name):
-            if not Path(name).is_symlink():
-                Path(name).chmod(stat.S_IRWXU)
-            function(name)
-
-    if path.is_symlink() or path.is_file():
-        path.unlink()
-    elif path.exists():
-        shutil.rmtree(path, onerror=unprotect)
 
 
 def _entry(admin: Path) -> Entry:

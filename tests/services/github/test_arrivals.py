@@ -6,6 +6,7 @@ from app.results import Workspace
 from app.services.github.client import GitHubClient
 from tests.fakes.repositories import git
 from tests.services.github.conftest import BRANCH, REPOSITORY, Bench
+from tests.unguarded import unguarded
 
 
 async def _published(bench: Bench, client: GitHubClient) -> tuple[Workspace, str]:
@@ -13,7 +14,7 @@ async def _published(bench: Bench, client: GitHubClient) -> tuple[Workspace, str
     (bench.worktree / "new.txt").write_text("work\n")
     commit = await client.commit(workspace, "PROJ-1: Widgets")
     assert commit
-    await client.push(workspace, commit)
+    await client.push(workspace, commit, guard=unguarded)
     return workspace, commit
 
 

@@ -7,6 +7,7 @@ import pytest
 from app.errors import ConfigurationError, WorkFailed
 from tests.fakes.repositories import git
 from tests.services.github.conftest import BRANCH, SEED, Bench, listing
+from tests.unguarded import unguarded
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ async def test_a_run_leaves_the_persons_repository_as_it_was(bench: Bench, mine:
 
     commit = await client.commit(workspace, "PROJ-1: Widgets")
     assert commit
-    await client.push(workspace, commit)
+    await client.push(workspace, commit, guard=unguarded)
     await client.remove(workspace)
 
     assert bench.file(BRANCH, "new.txt") == "1\n"
@@ -64,7 +65,7 @@ async def test_a_shallow_repository_will_do(bench: Bench) -> None:
 
     commit = await client.commit(workspace, "PROJ-1: Widgets")
     assert commit
-    await client.push(workspace, commit)
+    await client.push(workspace, commit, guard=unguarded)
 
     assert bench.file(BRANCH, "new.txt") == "1\n"
 

@@ -4,24 +4,17 @@ import base64
 import contextlib
 import os
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from app.errors import TemporarilyFailed, WorkFailed
-from app.results import Workspace
-from app.services.github.client import GitHubClient
-from app.services.github.gh_forge import GhForge
-from tests.fakes.git_server import TOKEN, GitServer
-from tests.fakes.github_api import GitHubApi, GitHubRequest
+from tests.fakes.git_server import TOKEN
+from tests.fakes.github_api import GitHubRequest
 from tests.fakes.repositories import git
-from tests.services.github.conftest import BRANCH, INSPECTOR, REPOSITORY, SEED
+from tests.services.github.conftest import BRANCH, GADGETS, REPOSITORY, URL, Machine
+from tests.unguarded import unguarded
 
-URL = f"https://github.com/{REPOSITORY}.git"
-GADGETS = "octo/gadgets"
 BASIC = base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode()
 
 _LOGGING_GIT = """#!/bin/sh
@@ -31,67 +24,13 @@ exec {git} "$@"
 """
 
 
-@dataclass
-class Machine:
-    """A machine whose way to GitHub leads to loopback."""
-
-    root: Path
-    server: GitServer
-    api: GitHubApi
-
-    @property
-    def operator(self) -> dict[str, str]:
-        return {
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "HOME": str(self.root),
-            "NO_PROXY": "127.0.0.1",
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_CONFIG_GLOBAL": str(self.root / "gitconfig"),
-            "GH_CONFIG_DIR": str(self.root / "gh"),
-        }
-
-    def client(
-        self, *, token: str | None = TOKEN, more: Mapping[str, str] | None = None, **changes: Any
-    ) -> GitHubClient:
-        operator = {**self.operator, **(more or {})}
-        empty = self.root / "workspace/.empty"
-        forge = GhForge(operator=operator, token=token, directory=empty, config_dir=self.root / "unused")
-        facts: dict[str, Any] = {
-            "root": self.root / "workspace",
-            "base_branch": "main",
-            "forge": forge,
-            "inspector": INSPECTOR,
-            "operator": operator,
-            "repo_url": URL,
-            "token": token,
-            "fresh_s": 0,
-        }
-        return GitHubClient(**{**facts, **changes})
-
-    async def pushed(self, client: GitHubClient) -> Workspace:
-        workspace = await client.prepare(BRANCH)
-        (workspace.directory / "new.txt").write_text("1\n")
-        commit = await client.commit(workspace, "PROJ-1: Widgets")
-        assert commit
-        await client.push(workspace, commit)
-        return workspace
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
-    server = GitServer(tmp_path / "far")
-    bare = {name: server.create(name, SEED) for name in (REPOSITORY, GADGETS)}
-    with server, GitHubApi(bare, socket=tmp_path / "gh.sock") as api:
-        server.write_git_config(tmp_path / "gitconfig")
-        api.write_gh_config(tmp_path / "gh")
-        yield Machine(tmp_path, server, api)
-
-
 async def test_a_run_by_production_urls_publishes_and_opens_the_pull_request(machine: Machine) -> None:
     client = machine.client()
 
     workspace = await machine.pushed(client)
-    opened = await client.open_pull_request(workspace, title="PROJ-1: Widgets", body="Why.\n", draft=False)
+    opened = await client.open_pull_request(
+        workspace, title="PROJ-1: Widgets", body="Why.\n", draft=False, guard=unguarded
+    )
 
     assert machine.server.file(REPOSITORY, BRANCH, "new.txt") == "1\n"
     [pull] = machine.api[REPOSITORY].pulls
@@ -118,7 +57,7 @@ async def test_the_token_is_on_no_disk_in_no_argument_and_only_in_the_environmen
     client = machine.client(more={"PATH": f"{spy.parent}:{Path(sys.executable).parent}:{real}"})
 
     workspace = await machine.pushed(client)
-    await client.open_pull_request(workspace, title="PROJ-1: Widgets", body="Why.", draft=False)
+    await client.open_pull_request(workspace, title="PROJ-1: Widgets", body="Why.", draft=False, guard=unguarded)
     await client.remove(workspace)
 
     calls = log.read_text().splitlines()
@@ -184,8 +123,8 @@ async def test_a_push_whose_answer_was_lost_is_finished_by_the_next(machine: Mac
     machine.server.fault("cut_after_work", when=lambda request: request.is_push)
 
     with contextlib.suppress(TemporarilyFailed):  # unless curl itself tries again, and is refused then
-        await client.push(workspace, commit)
-    await client.push(workspace, commit)
+        await client.push(workspace, commit, guard=unguarded)
+    await client.push(workspace, commit, guard=unguarded)
 
     assert machine.server.heads(REPOSITORY)[BRANCH] == commit
 
@@ -194,10 +133,10 @@ async def test_a_second_call_updates_the_pull_request(machine: Machine) -> None:
     client = machine.client()
     workspace = await machine.pushed(client)
 
-    first = await client.open_pull_request(workspace, title="PROJ-1: Widgets", body="One.", draft=True)
-    again = await client.open_pull_request(workspace, title="PROJ-1: Better", body="Two.", draft=False)
+    first = await client.open_pull_request(workspace, title="PROJ-1: Widgets", body="One.", draft=True, guard=unguarded)
+    again = await client.open_pull_request(workspace, title="PROJ-1: Better", body="Two.", draft=False, guard=unguarded)
     requests = len(machine.api.requests)
-    same = await client.open_pull_request(workspace, title="PROJ-1: Better", body="Two.", draft=False)
+    same = await client.open_pull_request(workspace, title="PROJ-1: Better", body="Two.", draft=False, guard=unguarded)
 
     [pull] = machine.api[REPOSITORY].pulls
     assert (pull.title, pull.body, pull.draft) == ("PROJ-1: Better", "Two.", True)
@@ -212,7 +151,9 @@ async def test_a_ticket_has_a_pull_request_of_its_own_in_each_repository(machine
     other = machine.client(root=machine.root / "other", repo_url=f"https://github.com/{GADGETS}.git")
 
     for each in (client, other):
-        await each.open_pull_request(await machine.pushed(each), title="PROJ-1: Widgets", body="Why.", draft=True)
+        await each.open_pull_request(
+            await machine.pushed(each), title="PROJ-1: Widgets", body="Why.", draft=True, guard=unguarded
+        )
 
     urls = [pull.url for name in (REPOSITORY, GADGETS) for pull in machine.api[name].pulls]
     assert urls == [f"https://github.com/{REPOSITORY}/pull/1", f"https://github.com/{GADGETS}/pull/1"]
@@ -223,10 +164,10 @@ async def test_another_base_than_before_is_given_to_the_pull_request(machine: Ma
     machine.server.commit_as_human(REPOSITORY, "release/2", {"released.txt": "1\n"}, "Release")
     client = machine.client()
     workspace = await machine.pushed(client)
-    await client.open_pull_request(workspace, title="PROJ-1: Widgets", body="One.", draft=True)
+    await client.open_pull_request(workspace, title="PROJ-1: Widgets", body="One.", draft=True, guard=unguarded)
 
     workspace = await client.prepare(BRANCH, base="release/2")
-    await client.open_pull_request(workspace, title="PROJ-1: Widgets", body="One.", draft=True)
+    await client.open_pull_request(workspace, title="PROJ-1: Widgets", body="One.", draft=True, guard=unguarded)
 
     [pull] = machine.api[REPOSITORY].pulls
     assert (pull.base, pull.body) == ("release/2", "One.")
@@ -240,7 +181,7 @@ async def test_a_closed_pull_request_and_that_of_a_fork_are_not_taken(machine: M
     client = machine.client()
 
     opened = await client.open_pull_request(
-        await machine.pushed(client), title="PROJ-1: Widgets", body="Why.", draft=False
+        await machine.pushed(client), title="PROJ-1: Widgets", body="Why.", draft=False, guard=unguarded
     )
 
     assert opened.number == 3
@@ -252,7 +193,7 @@ async def test_where_there_are_no_drafts_it_is_no_draft(machine: Machine) -> Non
     client = machine.client()
 
     opened = await client.open_pull_request(
-        await machine.pushed(client), title="PROJ-1: Widgets", body="Why.", draft=True
+        await machine.pushed(client), title="PROJ-1: Widgets", body="Why.", draft=True, guard=unguarded
     )
 
     assert not opened.draft
@@ -265,11 +206,15 @@ async def test_a_pull_request_that_needs_a_person_is_turned_into_a_draft_where_t
 ) -> None:
     client = machine.client()
     workspace = await machine.pushed(client)
-    await client.open_pull_request(workspace, title="PROJ-1: Widgets", body="Why.", draft=False)
+    await client.open_pull_request(workspace, title="PROJ-1: Widgets", body="Why.", draft=False, guard=unguarded)
     machine.api[REPOSITORY].drafts = drafts
 
-    held = await client.open_pull_request(workspace, title="PROJ-1: Widgets", body="Look.", draft=False, hold=True)
-    again = await client.open_pull_request(workspace, title="PROJ-1: Widgets", body="Look.", draft=False)
+    held = await client.open_pull_request(
+        workspace, title="PROJ-1: Widgets", body="Look.", draft=False, hold=True, guard=unguarded
+    )
+    again = await client.open_pull_request(
+        workspace, title="PROJ-1: Widgets", body="Look.", draft=False, guard=unguarded
+    )
 
     [pull] = machine.api[REPOSITORY].pulls
     assert (pull.body, pull.draft) == ("Look.", drafts)
@@ -281,7 +226,7 @@ async def test_a_pull_request_whose_answer_was_lost_is_found(machine: Machine) -
     client = machine.client()
 
     opened = await client.open_pull_request(
-        await machine.pushed(client), title="PROJ-1: Widgets", body="Why.", draft=False
+        await machine.pushed(client), title="PROJ-1: Widgets", body="Why.", draft=False, guard=unguarded
     )
 
     assert opened.number == 1
@@ -299,10 +244,12 @@ async def test_trouble_of_the_api_may_pass(machine: Machine, fault: int | str, s
     machine.api.fault(fault, when=at_step, times=None)
 
     with pytest.raises(TemporarilyFailed, match="pull request"):
-        await client.open_pull_request(workspace, title="PROJ-1: Widgets", body="Why.", draft=False)
+        await client.open_pull_request(workspace, title="PROJ-1: Widgets", body="Why.", draft=False, guard=unguarded)
 
     machine.api.mend()
-    assert (await client.open_pull_request(workspace, title="PROJ-1: Widgets", body="Why.", draft=False)).number == 1
+    assert (
+        await client.open_pull_request(workspace, title="PROJ-1: Widgets", body="Why.", draft=False, guard=unguarded)
+    ).number == 1
 
 
 async def test_a_branch_without_commits_of_its_own_says_so(machine: Machine) -> None:
@@ -310,14 +257,18 @@ async def test_a_branch_without_commits_of_its_own_says_so(machine: Machine) -> 
     workspace = await client.prepare(BRANCH)
 
     with pytest.raises(WorkFailed, match="No commits between main and"):
-        await client.open_pull_request(workspace, title="PROJ-1: Widgets", body="Why.", draft=False)
+        await client.open_pull_request(workspace, title="PROJ-1: Widgets", body="Why.", draft=False, guard=unguarded)
 
 
 async def test_a_body_beyond_the_limit_is_cut(machine: Machine) -> None:
     client = machine.client()
 
     await client.open_pull_request(
-        await machine.pushed(client), title="PROJ-1:\nWidgets " + "x" * 300, body="ö" * 70_000, draft=False
+        await machine.pushed(client),
+        title="PROJ-1:\nWidgets " + "x" * 300,
+        body="ö" * 70_000,
+        draft=False,
+        guard=unguarded,
     )
 
     [pull] = machine.api[REPOSITORY].pulls

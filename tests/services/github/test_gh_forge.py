@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.errors import WorkFailed
+from app.services.github.credential import Credential
 from app.services.github.gh_forge import GhForge
 from app.services.github.remote import Remote, parse_remote
 
@@ -34,7 +35,7 @@ class Scripted:
         path = f"{self.root}/bin:/usr/bin:/bin"
         return GhForge(
             operator={"PATH": path, **operator},
-            token=token,
+            credential=Credential(lambda: token),
             directory=self.root / "empty",
             config_dir=self.root / "config",
         )

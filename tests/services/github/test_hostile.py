@@ -11,6 +11,7 @@ from app.errors import WorkFailed
 from app.services.github.client import GitHubClient
 from tests.fakes.repositories import git
 from tests.services.github.conftest import BRANCH, REPOSITORY, Bench, paths
+from tests.unguarded import unguarded
 
 Plant = Callable[[Bench, Path], None]
 
@@ -171,7 +172,7 @@ async def _whole_run(
     commit = await client.commit(workspace, "PROJ-1: Widgets")
     assert commit
     with pytest.raises(WorkFailed, match="changed submodule") if is_refused else contextlib.nullcontext():
-        await client.push(workspace, commit)
+        await client.push(workspace, commit, guard=unguarded)
     (bench.worktree / "later.txt").write_text("unpushed\n")
     plant()
     assert await client.remove(workspace)
@@ -216,7 +217,7 @@ async def test_a_url_rewritten_in_the_shared_configuration_leads_nowhere_else(be
     await client.refresh()
     commit = await client.commit(workspace, "PROJ-1: Widgets")
     assert commit
-    await client.push(workspace, commit)
+    await client.push(workspace, commit, guard=unguarded)
 
     assert bench.heads()[BRANCH] == commit
     assert bench.far.heads("evil/elsewhere").keys() == {"main"}

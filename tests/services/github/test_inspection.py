@@ -15,6 +15,7 @@ from app.services.github.secrets import Kingfisher
 from tests.contracts.github_worlds import made_up_token
 from tests.fakes.repositories import git
 from tests.services.github.conftest import BRANCH, REPOSITORY, Bench
+from tests.unguarded import unguarded
 
 Lay = Callable[[Path], object]
 
@@ -35,7 +36,7 @@ async def tried(bench: Bench, client: GitHubClient, workspace: Workspace) -> str
     commit = await client.commit(workspace, "PROJ-1: Widgets")
     assert commit
     try:
-        await client.push(workspace, commit)
+        await client.push(workspace, commit, guard=unguarded)
     except WorkFailed as error:
         assert bench.heads().get(BRANCH) != commit
         return error.message
@@ -194,7 +195,7 @@ async def test_every_commit_that_would_leave_is_looked_at(bench: Bench) -> None:
     last = git("commit-tree", tree, "-p", str(first), "-m", "PROJ-1: Without", cwd=bench.clone)
 
     with pytest.raises(WorkFailed, match=r"a\.py:1"):
-        await client.push(workspace, last)
+        await client.push(workspace, last, guard=unguarded)
 
 
 async def test_what_people_pushed_to_the_branch_is_theirs(bench: Bench) -> None:
@@ -275,7 +276,7 @@ async def test_nothing_is_pushed_to_a_branch_that_pull_requests_go_to(bench: Ben
     commit = await client.commit(workspace, "PROJ-1: Widgets")
     assert commit
     with pytest.raises(WorkFailed, match="pull requests go to"):
-        await client.push(workspace, commit)
+        await client.push(workspace, commit, guard=unguarded)
     assert bench.heads()["ticket/main-1"] == before
 
 

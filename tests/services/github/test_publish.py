@@ -9,6 +9,7 @@ from app.errors import BranchMoved, TemporarilyFailed, WorkFailed
 from app.services.github.git import AUTHOR
 from tests.fakes.repositories import git
 from tests.services.github.conftest import BRANCH, REPOSITORY, Bench, paths
+from tests.unguarded import unguarded
 
 
 async def test_changes_hold_new_files_and_no_ignored_ones(bench: Bench) -> None:
@@ -145,7 +146,7 @@ async def test_what_an_agent_committed_becomes_part_of_the_one_commit(bench: Ben
 
     commit = await client.commit(workspace, "PROJ-1: Widgets")
     assert commit
-    await client.push(workspace, commit)
+    await client.push(workspace, commit, guard=unguarded)
 
     assert bench.far.log(REPOSITORY, BRANCH) == ["PROJ-1: Widgets", "Begin"]
 
@@ -157,8 +158,8 @@ async def test_pushing_twice_is_pushing_once(bench: Bench) -> None:
     commit = await client.commit(workspace, "PROJ-1: Widgets")
     assert commit
 
-    await client.push(workspace, commit)
-    await bench.client().push(workspace, commit)
+    await client.push(workspace, commit, guard=unguarded)
+    await bench.client().push(workspace, commit, guard=unguarded)
 
     assert bench.heads()[BRANCH] == commit
     assert bench.file(BRANCH, "new.txt") == "1\n"
@@ -176,13 +177,13 @@ async def test_a_persons_commit_is_never_overwritten(bench: Bench, began: str) -
     theirs = bench.push_as_human({"theirs.txt": "2\n"})
 
     with pytest.raises(BranchMoved, match="moved"):
-        await client.push(workspace, commit)
+        await client.push(workspace, commit, guard=unguarded)
     assert bench.heads()[BRANCH] == theirs
 
     workspace = await client.prepare(BRANCH)
     commit = await client.commit(workspace, "PROJ-1: Widgets")
     assert commit
-    await client.push(workspace, commit)
+    await client.push(workspace, commit, guard=unguarded)
     assert bench.far.log(REPOSITORY, BRANCH)[:2] == ["PROJ-1: Widgets", "A person's work"]
     assert bench.file(BRANCH, "theirs.txt") == "2\n"
     assert bench.file(BRANCH, "new.txt") == "work\n"
@@ -198,7 +199,7 @@ async def test_a_branch_that_vanished_at_the_forge_is_a_branch_that_moved(bench:
     git("update-ref", "-d", f"refs/heads/{BRANCH}", cwd=bench.far.path(REPOSITORY))
 
     with pytest.raises(BranchMoved, match="gone"):
-        await client.push(workspace, commit)
+        await client.push(workspace, commit, guard=unguarded)
 
 
 async def test_a_push_that_the_far_side_refuses_fails_with_its_reason(bench: Bench) -> None:
@@ -211,7 +212,7 @@ async def test_a_push_that_the_far_side_refuses_fails_with_its_reason(bench: Ben
     assert commit
 
     with pytest.raises(WorkFailed, match=r"Secrets must not be pushed") as caught:
-        await client.push(workspace, commit)
+        await client.push(workspace, commit, guard=unguarded)
     assert not isinstance(caught.value, TemporarilyFailed | BranchMoved)
 
 
@@ -221,7 +222,7 @@ async def test_work_goes_on_after_a_push(bench: Bench) -> None:
     (bench.worktree / "new.txt").write_text("1\n")
     commit = await client.commit(workspace, "PROJ-1: First")
     assert commit
-    await client.push(workspace, commit)
+    await client.push(workspace, commit, guard=unguarded)
     (bench.worktree / "new.txt").write_text("2\n")
 
     workspace = await bench.client().prepare(BRANCH)
@@ -234,8 +235,10 @@ async def test_a_pull_request_is_opened_once_and_then_updated(bench: Bench) -> N
     client = bench.client()
     workspace = await client.prepare(BRANCH)
 
-    first = await client.open_pull_request(workspace, title="PROJ-1: Widgets", body="One.", draft=True)
-    second = await client.open_pull_request(workspace, title="PROJ-1: Widgets", body="Two.", draft=False)
+    first = await client.open_pull_request(workspace, title="PROJ-1: Widgets", body="One.", draft=True, guard=unguarded)
+    second = await client.open_pull_request(
+        workspace, title="PROJ-1: Widgets", body="Two.", draft=False, guard=unguarded
+    )
 
     assert (first.created, second.created) == (True, False)
     assert second.number == first.number

@@ -8,6 +8,7 @@ from app.results import Workspace
 from app.services.github.client import GitHubClient
 from tests.fakes.repositories import PLAIN_GIT, git
 from tests.services.github.conftest import BRANCH, REPOSITORY, Bench
+from tests.unguarded import unguarded
 
 
 async def _with_work(bench: Bench, client: GitHubClient) -> Workspace:
@@ -34,7 +35,7 @@ async def test_a_published_worktree_leaves_nothing_behind(bench: Bench) -> None:
     workspace = await _with_work(bench, client)
     commit = await client.commit(workspace, "PROJ-1: Widgets")
     assert commit
-    await client.push(workspace, commit)
+    await client.push(workspace, commit, guard=unguarded)
 
     assert await client.remove(workspace) is None
 
