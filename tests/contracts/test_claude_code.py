@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from app.services.claude_code.mock_client import Answer as Said
 from app.services.claude_code.mock_client import MockClaudeCode
 from tests.fakes import scripts
 from tests.fakes.messages_api import MessagesApi
+from tests.services.claude_code.shelf import Shelf
 from tests.surroundings import settings_for, surroundings
 
 READ, PLAN, EDIT, ALONE = Permission.READ, Permission.PLAN, Permission.EDIT, Permission.ALONE
@@ -54,22 +55,41 @@ def model() -> Iterator[MessagesApi]:
 
 
 @pytest.fixture
-async def make(kind: str, model: MessagesApi, tmp_path: Path) -> AsyncIterator[Make]:
+def shelf() -> Shelf:
+    return Shelf()
+
+
+@pytest.fixture
+async def make(kind: str, model: MessagesApi, shelf: Shelf, tmp_path: Path) -> AsyncIterator[Make]:
     """Makes Claude Code whose model does what it is told to."""
+    async with machine(kind, model, shelf, tmp_path) as make:
+        yield make
+
+
+@pytest.fixture
+async def make_elsewhere(kind: str, model: MessagesApi, shelf: Shelf, tmp_path: Path) -> AsyncIterator[Make]:
+    """The same on another machine, which has the archive and nothing else of the first."""
+    async with machine(kind, model, shelf, tmp_path / "elsewhere") as make:
+        yield make
+
+
+@asynccontextmanager
+async def machine(kind: str, model: MessagesApi, shelf: Shelf, workspace: Path) -> AsyncIterator[Make]:
+    """A place with a workspace of its own."""
     made: list[ClaudeCode] = []
     opened = AsyncExitStack()
-    around = None if kind == "mock" else await opened.enter_async_context(surroundings(settings_for(model, tmp_path)))
+    around = None if kind == "mock" else await opened.enter_async_context(surroundings(settings_for(model, workspace)))
 
     def mock(turns: Turns) -> ClaudeCode:
         def said(prompt: str, _directory: Path) -> Said:
             return next((answer for word, answer in turns.items() if word in prompt), Said(text="OK"))
 
-        return MockClaudeCode(author=said, reviewer=said)
+        return MockClaudeCode(author=said, reviewer=said, archive=shelf)
 
     def real(turns: Turns) -> ClaudeCode:
         model.script = scripts.conversation({word: _replies(answer) for word, answer in turns.items()})
         assert around is not None
-        return ClaudeCodeClient(surroundings=around, limit=2)
+        return ClaudeCodeClient(surroundings=around, limit=2, archive=shelf)
 
     def make(turns: Turns) -> ClaudeCode:
         made.append(mock(turns) if kind == "mock" else real(turns))
@@ -183,6 +203,36 @@ async def test_a_reviewer_answers_in_a_session_of_its_own_and_changes_nothing(ma
     assert "HAS_ISSUES: false" in turn.text
     assert list(session.directory.iterdir()) == []
     assert not await claude_code.remembers(session.id)
+
+
+async def test_a_session_is_remembered_on_another_machine_with_the_same_archive(
+    make: Make, make_elsewhere: Make, session: SessionRef, tmp_path: Path
+) -> None:
+    turns = {"implement": Said(text="Done."), "fix": Said(text="Fixed.")}
+    here, there, heard = make(turns), make_elsewhere(turns), Heard()
+    first = await here.run_implementation(session, prompt_of("implement"), heard)
+    await here.close(session.id)
+
+    moved = session.model_copy(update={"directory": tmp_path / "elsewhere" / "worktree"})
+    moved.directory.mkdir(parents=True)
+    assert await there.remembers(session.id)
+    again = await there.run_implementation(moved, prompt_of("implement"), heard)
+    second = await there.run_implementation(moved, prompt_of("fix"), heard)
+    assert (first.text, again.text, second.text) == ("Done.", "Done.", "Fixed.")
+    assert heard.kinds == [EventKind.TEXT] * 2
+
+
+async def test_a_session_that_is_forgotten_here_is_still_archived(make: Make, session: SessionRef) -> None:
+    claude_code = make({"implement": Said(text="Done.")})
+    assert await claude_code.sessions() == ()
+    await claude_code.run_implementation(session, prompt_of("implement"), Heard())
+    assert await claude_code.sessions() == (), "it has a process"
+    await claude_code.close(session.id)
+    assert await claude_code.sessions() == (session.id,)
+    await claude_code.forget(session.id)
+    await claude_code.forget(session.id)
+    assert await claude_code.sessions() == ()
+    assert await claude_code.remembers(session.id)
 
 
 async def test_a_turn_in_a_directory_that_is_gone_fails(make: Make, tmp_path: Path) -> None:

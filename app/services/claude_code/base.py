@@ -5,23 +5,37 @@ what comes next.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from app.models import Answer, EventKind, Model, Question
 from app.results import Account, Turn
 
 Emit = Callable[[EventKind, Mapping[str, Any]], Awaitable[None]]
-"""Where a turn tells what happens in it, as it happens."""
+"""Where a turn tells what happens in it, as it happens. WRITING without text: the model writes what is not shown."""
+
+
+class Archive(Protocol):
+    """Keeps the transcripts of sessions beyond this machine: JSON entries, as the CLI writes them, in their order.
+
+    `subpath` is "" for the session itself, and names a sub-agent's transcript else.
+    """
+
+    async def keep_entries(self, session_id: str, subpath: str, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Add entries at the end. One whose `uuid` is there already is ignored."""
+
+    async def entries(self, session_id: str) -> Mapping[str, tuple[Mapping[str, Any], ...]]:
+        """All entries by subpath; nothing of a session that is not known."""
 
 
 class SessionRef(Model):
     """A session: its id, a UUID chosen before it begins so that it is known after a crash, and where it works.
 
     It starts in `directory` and may use `others` likewise: the worktrees of a workspace with several repositories.
-    `reads` are the git directories behind them. What it asks of the model is charged to `account`.
+    `reads` are the git directories behind them. What it asks of the model is charged to `account`. `restored`: the
+    worktrees had to be made anew from what was saved of them, so they may be older than what the session remembers.
     """
 
     id: str
@@ -29,6 +43,7 @@ class SessionRef(Model):
     others: tuple[Path, ...] = ()
     reads: tuple[Path, ...] = ()
     account: Account | None = None
+    restored: bool = False
 
     @property
     def worktrees(self) -> tuple[Path, ...]:
@@ -100,7 +115,11 @@ class ClaudeCode(ABC):
 
     @abstractmethod
     async def remembers(self, session_id: str) -> bool:
-        """Whether the session was asked something before, and can be resumed."""
+        """Whether the session was asked something before, here or on another machine, and can be resumed."""
+
+    @abstractmethod
+    def waits(self, session_id: str) -> bool:
+        """Whether the session waits for others: for a process to become free, or for the archive."""
 
     @abstractmethod
     async def warm(self, session: SessionRef) -> None:
@@ -140,6 +159,18 @@ class ClaudeCode(ABC):
     @abstractmethod
     async def close(self, session_id: str) -> None:
         """End the session's process, if it has one. The session stays resumable."""
+
+    @abstractmethod
+    async def sessions(self) -> tuple[str, ...]:
+        """Ids of the sessions that have a directory on this machine and no process of this client, in no order."""
+
+    @abstractmethod
+    async def forget(self, session_id: str) -> None:
+        """End the session's process and delete its directory: transcript, home and all. What is archived stays.
+
+        Deleting what is not there is no error. Raises WorkFailed for what is no session's id, and where the directory,
+        which it names, cannot be deleted.
+        """
 
     @abstractmethod
     async def check(self) -> str:

@@ -10,15 +10,16 @@ from pathlib import Path
 
 from claude_agent_sdk import Message, ResultMessage, StreamEvent
 
-from app.errors import Overloaded, Parked, SessionLost, WorkFailed
+from app.errors import ClaimLost, Overloaded, Parked, SessionLost, WorkFailed
 from app.models import EventKind, Tokens
 from app.results import Account, Turn
-from app.services.claude_code.base import ClaudeCode, Emit, Permission, Prompt, Reply, SessionRef
+from app.services.claude_code.base import Archive, ClaudeCode, Emit, Permission, Prompt, Reply, SessionRef
 from app.services.claude_code.doors import Surroundings
 from app.services.claude_code.drafts import Draft
 from app.services.claude_code.live import LiveSession, ModelSilent
 from app.services.claude_code.messages import Narrator, tokens_of
 from app.services.claude_code.options import AUTHOR, REVIEWER, Role
+from app.services.claude_code.permissions import EDITING
 from app.services.claude_code.processes import Processes
 from app.services.claude_code.results import raise_for_failure, turn_of
 from app.services.claude_code.transcripts import Waiting
@@ -44,15 +45,18 @@ class _Task:
 class ClaudeCodeClient(ClaudeCode):
     """Asks sessions. There are never more than `limit` processes, the spare among them."""
 
-    def __init__(self, *, surroundings: Surroundings, limit: int) -> None:
+    def __init__(self, *, surroundings: Surroundings, limit: int, archive: Archive | None = None) -> None:
         self._cli = surroundings.cli
-        self._processes = Processes(surroundings=surroundings, limit=limit, spare_role=AUTHOR)
+        self._processes = Processes(surroundings=surroundings, limit=limit, spare_role=AUTHOR, archive=archive)
+        self._knows_files: set[str] = set()
+        """Sessions that were asked something here, since when their files are no older than what they remember."""
         self._narrators: dict[str, Narrator] = {}
         self._overloaded: set[str] = set()
         """Sessions whose people know that the model is overloaded."""
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def start(self, *, reads: tuple[Path, ...] = ()) -> None:
+        await self._processes.remove_leftovers()
         self._processes.expected_reads = reads
         self._processes.refill()
 
@@ -67,6 +71,9 @@ class ClaudeCodeClient(ClaudeCode):
 
     async def remembers(self, session_id: str) -> bool:
         return (await self._processes.history(session_id)).begun
+
+    def waits(self, session_id: str) -> bool:
+        return self._processes.waits(session_id)
 
     async def warm(self, session: SessionRef) -> None:
         async with self._locks[session.id]:
@@ -98,10 +105,18 @@ class ClaudeCodeClient(ClaudeCode):
         return await self._single_turn(session, prompt, emit)
 
     async def close(self, session_id: str) -> None:
-        await self._processes.drop(session_id)
+        await self._processes.leave(session_id)
         self._locks.pop(session_id, None)
         self._narrators.pop(session_id, None)
         self._overloaded.discard(session_id)
+        self._knows_files.discard(session_id)
+
+    async def sessions(self) -> tuple[str, ...]:
+        return await self._processes.sessions()
+
+    async def forget(self, session_id: str) -> None:
+        await self.close(session_id)
+        await self._processes.forget(session_id)
 
     async def check(self) -> str:
         self._cli.state.mkdir(parents=True, exist_ok=True)
@@ -120,14 +135,25 @@ class ClaudeCodeClient(ClaudeCode):
         try:
             return await self._turn(task)
         finally:
-            await self._processes.drop(session.id)
+            await self.close(session.id)
 
     async def _turn(self, task: _Task) -> Turn:
+        """The turn, which others find in the archive when it returns. Its process ends with a claim that is lost."""
+        try:
+            turn = await self._persevere(task)
+        except ClaimLost:
+            await self._processes.drop(task.session.id)
+            raise
+        await self._processes.settle(task.session.id)
+        return turn
+
+    async def _persevere(self, task: _Task) -> Turn:
         """Ask, and take the turn up again as long as that can help."""
         started = time.monotonic()
         spent = Tokens()
         for resumes_left in reversed(range(_MOST_RESUMES + 1)):
-            step = next_step(task.ask, await self._processes.history(task.session.id))
+            history = await self._processes.history(task.session.id)
+            step = next_step(task.ask, history, files_behind=self._are_files_behind(task))
             if isinstance(step, Known):
                 return step.turn(task.session.id, spent)
             try:
@@ -145,6 +171,12 @@ class ClaudeCodeClient(ClaudeCode):
                 await self._processes.drop(task.session.id)  # only a new process takes the answer
             return turn_of(result, session_id=task.session.id, tokens=spent, duration_s=time.monotonic() - started)
         raise AssertionError("the last round returns or raises")
+
+    def _are_files_behind(self, task: _Task) -> bool:
+        """Whether the files may be older than what the session remembers of this turn. Told to it once."""
+        may_be = task.session.restored and task.permission in EDITING and task.session.id not in self._knows_files
+        self._knows_files.add(task.session.id)
+        return may_be
 
     async def _step(self, step: Resolve | Say, task: _Task, spent: Tokens) -> tuple[ResultMessage, Tokens]:
         session, role, model = task.session, task.role, task.model
@@ -209,8 +241,9 @@ class ClaudeCodeClient(ClaudeCode):
                     return message, spent + tokens_of(message.usage)
                 if isinstance(message, StreamEvent):
                     self._processes.refill()  # now that this run waits for the model anyway
-                    if (text := draft.grown(message)) is not None:
-                        await task.emit(EventKind.WRITING, {"text": text, "role": task.role.name})
+                    text = draft.grown(message)
+                    if text is not None or draft.is_alive(message):
+                        await task.emit(EventKind.WRITING, {"text": text or "", "role": task.role.name})
                 for kind, payload in narrator.events(message):
                     if kind is not EventKind.NOTICE or not live.is_refused:  # which is said better once, at the end
                         await task.emit(kind, payload)

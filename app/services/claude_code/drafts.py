@@ -6,6 +6,7 @@ from collections.abc import Callable
 from claude_agent_sdk import StreamEvent
 
 _EVERY_S = 0.04  # what is left untold when the model pauses is what came within this time
+_SIGN_EVERY_S = 5.0
 
 
 class Draft:
@@ -14,6 +15,7 @@ class Draft:
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._next = float("-inf")
+        self._next_sign = float("-inf")
         self._text = ""
 
     def grown(self, message: StreamEvent) -> str | None:
@@ -31,3 +33,12 @@ class Draft:
             return None
         self._next = self._clock() + _EVERY_S
         return self._text
+
+    def is_alive(self, message: StreamEvent) -> bool:
+        """Whether it is time to say that the model writes what is not shown: a thought, a tool's input, a sub-agent's
+        text. A large file can take it many minutes.
+        """
+        if message.event.get("type") != "content_block_delta" or self._clock() < self._next_sign:
+            return False
+        self._next_sign = self._clock() + _SIGN_EVERY_S
+        return True

@@ -17,6 +17,7 @@ from claude_agent_sdk import (
     CLIConnectionError,
     CLINotFoundError,
     Message,
+    ProcessError,
     ResultMessage,
     SystemMessage,
     ToolResultBlock,
@@ -32,10 +33,13 @@ from app.services.claude_code.doors import Door, Surroundings
 from app.services.claude_code.gate import Gate
 from app.services.claude_code.options import PASSED, Opening, environment_of, options_of, settings_of, way_of
 from app.services.claude_code.permissions import Places
+from app.services.claude_code.results import end_in_words
 
 _CLOSE_LIMIT_S = 10.0
 _INTERRUPT_LIMIT_S = 10.0
 _STDERR_LINES = 20
+_OUR_WORDS = "auto-code: "
+"""How a line begins that the room's supervisor says."""
 _NOBODY = Account(ticket="", run_id="")
 
 
@@ -228,7 +232,14 @@ class LiveSession:
             passes=PASSED,
             handed=way.handed,
         )
-        return options_of(opening, self._gate, launcher=sandbox.launcher, env=entrance, on_stderr=self._stderr.append)
+        return options_of(
+            opening,
+            self._gate,
+            launcher=sandbox.launcher,
+            env=entrance,
+            config=self._cli.config_directory(opening.session.id),
+            on_stderr=self._stderr.append,
+        )
 
     async def _set_directory(self, path: str) -> None:
         # Trust in the directory says nothing here, because no settings are read from it.
@@ -273,8 +284,11 @@ class LiveSession:
             raise SessionLost(f"Claude Code ended in the middle of a turn: {self._last_words(error)}") from error
 
     def _last_words(self, error: BaseException) -> str:
-        said = " ".join(line.strip() for line in self._stderr if line.strip())
-        return (said or str(error))[-500:]
+        """What is known of the end, as one sentence's second half."""
+        said = " ".join(line.strip().removeprefix(_OUR_WORDS) for line in self._stderr if line.strip())
+        if not said and isinstance(error, ProcessError) and error.exit_code is not None:
+            said = end_in_words(error.exit_code)
+        return f"{(said or ' '.join(str(error).split()))[-500:].rstrip('.')}."
 
 
 async def _one(prompt_id: str | None, text: str, session_id: str) -> AsyncIterator[dict[str, Any]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from app.errors import WorkFailed
 from app.models import EventKind, Model, Question, Tokens
 from app.results import Turn
-from app.services.claude_code.base import ClaudeCode, Emit, Permission, Prompt, Reply, SessionRef
+from app.services.claude_code.base import Archive, ClaudeCode, Emit, Permission, Prompt, Reply, SessionRef
 from app.services.claude_code.permissions import ASK, PROPOSE, Call, Places, Ruling, ruling
 
 _COST_USD = 0.01
@@ -37,11 +37,15 @@ def nothing_to_say(_prompt: str, _directory: Path) -> Answer:
 class MockClaudeCode(ClaudeCode):
     """Remembers sessions as the CLI's transcripts would: the same prompt, or the same reply, is answered once.
 
-    `prompts` are those that were asked, in their order, and `models` what each was asked of, None where nothing was
-    chosen; `open_sessions` have a process.
+    With an `archive` they are remembered there, too, for others that have the same one. `prompts` are those that were
+    asked, in their order, and `models` what each was asked of, None where nothing was chosen; `open_sessions` have a
+    process.
     """
 
-    def __init__(self, *, author: Script = nothing_to_say, reviewer: Script | None = None) -> None:
+    def __init__(
+        self, *, author: Script = nothing_to_say, reviewer: Script | None = None, archive: Archive | None = None
+    ) -> None:
+        self._archive = archive
         self._author = author
         self._reviewer = reviewer or (lambda _prompt, _directory: Answer(text="HAS_ISSUES: false\nFINDINGS:\n"))
         self.prompts: list[str] = []
@@ -62,7 +66,10 @@ class MockClaudeCode(ClaudeCode):
         return None
 
     async def remembers(self, session_id: str) -> bool:
-        return session_id in self._sessions
+        return session_id in self._sessions or bool(await self._turns(session_id))
+
+    def waits(self, session_id: str) -> bool:  # noqa: ARG002 - there is room for all
+        return False
 
     async def warm(self, session: SessionRef) -> None:
         self.open_sessions.add(session.id)
@@ -88,6 +95,13 @@ class MockClaudeCode(ClaudeCode):
     async def close(self, session_id: str) -> None:
         self.open_sessions.discard(session_id)
 
+    async def sessions(self) -> tuple[str, ...]:
+        return tuple(each for each in self._sessions if each not in self.open_sessions)
+
+    async def forget(self, session_id: str) -> None:
+        await self.close(session_id)
+        self._sessions.pop(session_id, None)
+
     async def check(self) -> str:
         return "an offline stand-in answers"
 
@@ -96,9 +110,10 @@ class MockClaudeCode(ClaudeCode):
         session = bench.session
         if not session.directory.is_dir():
             raise WorkFailed(f"There is no directory {session.directory}.")
-        turns = self._sessions.setdefault(session.id, {})
+        turns = await self._turns(session.id)
         if key in turns:
             return turns[key]
+        self._sessions[session.id] = turns
         self.open_sessions.add(session.id)
         self.prompts.append(prompt.text)
         self.models.append(model)
@@ -116,7 +131,16 @@ class MockClaudeCode(ClaudeCode):
             finished=answer.finished,
             question=question,
         )
+        if self._archive is not None:
+            entry = {"uuid": key, "turn": turns[key].model_dump(mode="json")}
+            await self._archive.keep_entries(session.id, "", [entry])
         return turns[key]
+
+    async def _turns(self, session_id: str) -> dict[str, Turn]:
+        """The session's turns by what was asked, here and elsewhere."""
+        found = self._sessions.get(session_id, {})
+        archived = {} if self._archive is None else await self._archive.entries(session_id)
+        return found | {each["uuid"]: Turn.model_validate(each["turn"]) for each in archived.get("", ())}
 
 
 class _Bench:

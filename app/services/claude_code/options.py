@@ -8,6 +8,7 @@ from typing import Any
 
 import claude_agent_sdk
 from claude_agent_sdk import ClaudeAgentOptions
+from claude_agent_sdk.types import SessionStore
 
 from app.config import Settings
 from app.models import Model
@@ -27,6 +28,8 @@ _SETTINGS = {
     # Each process listens on a socket that others' commands can connect to, and would take what comes for a prompt.
     "crossSessionInbound": "refuse",
 }
+_CONFIG = "CLAUDE_CONFIG_DIR"
+_LONGEST_COMMAND_S, _USUAL_COMMAND_S = 600.0, 120.0  # the CLI's own limits
 _LARGEST_MESSAGE = 64 << 20  # one big file write in a message ends the run at the default of 1 MiB
 
 
@@ -71,6 +74,8 @@ class CliSettings(Model):
     """Of Bedrock; None where Claude is not asked there."""
     idle_s: float
     retries: int
+    command_s: float
+    """The most that one command may take."""
 
     @classmethod
     def of(cls, settings: Settings) -> "CliSettings":
@@ -82,6 +87,8 @@ class CliSettings(Model):
             region=settings.aws_region if settings.claude_code_use_bedrock else None,
             idle_s=settings.claude_idle_timeout_s,
             retries=settings.claude_max_retries,
+            # Shorter than what counts as a stall, so that the model hears of a command that hangs.
+            command_s=min(_LONGEST_COMMAND_S, settings.stall_minutes * 60 * 0.9),
         )
 
     def config_directory(self, session_id: str) -> Path:
@@ -97,6 +104,8 @@ class Opening:
     role: Role
     model: str
     history: History = NOTHING
+    mirror: SessionStore | None = None
+    """Is told what the CLI writes down, as it does."""
 
     @property
     def planning(self) -> bool:
@@ -106,9 +115,18 @@ class Opening:
 
 
 def options_of(
-    opening: Opening, gate: Gate, *, launcher: Path, env: Mapping[str, str], on_stderr: Callable[[str], None]
+    opening: Opening,
+    gate: Gate,
+    *,
+    launcher: Path,
+    env: Mapping[str, str],
+    config: Path,
+    on_stderr: Callable[[str], None],
 ) -> ClaudeAgentOptions:
-    """Options of a process that begins the session, or resumes it. `env` is what makes the launcher start the CLI."""
+    """Options of a process that begins the session, or resumes it. `env` is what makes the launcher start the CLI.
+
+    The CLI keeps the session in `config`.
+    """
     session, role = opening.session, opening.role
     return ClaudeAgentOptions(
         cwd=session.directory,
@@ -130,8 +148,11 @@ def options_of(
         settings=json.dumps(_SETTINGS),
         max_buffer_size=_LARGEST_MESSAGE,
         include_partial_messages=True,
+        session_store=opening.mirror,
+        session_store_flush="eager",
         stderr=on_stderr,
-        env=dict(env),
+        # Of a configuration directory that it does not know, the SDK would mirror nothing.
+        env={**env, _CONFIG: str(config)},
     )
 
 
@@ -144,13 +165,16 @@ def settings_of(session: SessionRef, model: str) -> dict[str, Any]:
 def environment_of(cli: CliSettings, session_id: str) -> dict[str, str]:
     """What the CLI is told by its environment."""
     return {
-        "CLAUDE_CONFIG_DIR": str(cli.config_directory(session_id)),
+        _CONFIG: str(cli.config_directory(session_id)),
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1",  # else a turn ends before what it started in the background
         "CLAUDE_CODE_MAX_RETRIES": str(cli.retries),
         # The host watches for silence; the CLI's own limits come first, so that it can try again by itself.
         "CLAUDE_BYTE_STREAM_IDLE_TIMEOUT_MS": str(max(10_000, int(cli.idle_s * 500))),
         "API_TIMEOUT_MS": str(int(cli.idle_s * 900)),
+        # The first counts only where the second, which is for commands without a limit of their own, is no longer.
+        "BASH_MAX_TIMEOUT_MS": str(int(cli.command_s * 1000)),
+        "BASH_DEFAULT_TIMEOUT_MS": str(int(min(_USUAL_COMMAND_S, cli.command_s) * 1000)),
         "DISABLE_AUTOUPDATER": "1",
         # It asks git for the state of the worktree as it starts, and so runs what a worktree tells git to filter with.
         "CLAUDE_CODE_DISABLE_GIT_INSTRUCTIONS": "1",

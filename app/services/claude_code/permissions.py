@@ -14,7 +14,8 @@ ASK, PROPOSE = "AskUserQuestion", "ExitPlanMode"
 ASKING = frozenset({ASK, PROPOSE})
 """Tools that only people can answer."""
 
-_EDITING = frozenset({Permission.EDIT, Permission.ALONE})
+EDITING = frozenset({Permission.EDIT, Permission.ALONE})
+"""What lets a turn change files."""
 _WILDCARDS = frozenset("*?[{")
 
 _MODES = {
@@ -107,7 +108,7 @@ def _change(permission: Permission, call: Call, places: Places) -> Ruling:
     file = _resolved(name, call.cwd) if name else None
     if permission is Permission.PLAN and file is not None and _is_plan(file, places):
         return _ALLOWED
-    if permission not in _EDITING:
+    if permission not in EDITING:
         return _refused(permission, f"{call.tool} is refused.")
     inside = file and _inside(file, places.worktrees)
     if inside is None:
@@ -118,7 +119,7 @@ def _change(permission: Permission, call: Call, places: Places) -> Ruling:
 
 
 def _command(permission: Permission, _call: Call, _places: Places) -> Ruling:
-    if permission in _EDITING:
+    if permission in EDITING:
         return _ALLOWED
     why = "Bash is refused: of a command nobody can prove that it changes nothing. Use Glob for find and ls, Grep for"
     return _refused(permission, f"{why} grep, Read for cat.")

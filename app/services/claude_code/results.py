@@ -1,4 +1,6 @@
-"""What the end of a turn means: a result, or which failure."""
+"""What the end of a turn, or of its process, means: a result, or which failure."""
+
+import signal
 
 from claude_agent_sdk import ResultMessage
 
@@ -8,6 +10,7 @@ from app.results import Turn
 from app.services.claude_code.questions import question_of
 
 _REFUSED = "Claude Code may not ask the model (its way there is closed). Look at the service's log, then retry the run."
+_BY_SIGNAL = 128
 _OVERLOADED = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
 
 
@@ -44,3 +47,14 @@ def turn_of(result: ResultMessage, *, session_id: str, tokens: Tokens, duration_
         finished=result.subtype != "error_max_turns",
         question=question_of(deferred.id, deferred.name, deferred.input) if deferred is not None else None,
     )
+
+
+def end_in_words(status: int) -> str:
+    """How a process ended, by the status that the SDK tells: of a signal below 0, or as shells tell it."""
+    number = -status if status < 0 else status - _BY_SIGNAL
+    if number == signal.SIGKILL:
+        return "it was killed (SIGKILL), as processes are when memory runs out"
+    try:
+        return f"it was ended by {signal.Signals(number).name}"
+    except ValueError:
+        return f"it ended with status {status} and said nothing"

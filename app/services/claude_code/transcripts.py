@@ -3,26 +3,27 @@
 It is the witness after a crash: the CLI writes the prompt down before its first request, and each answer as it comes.
 """
 
-import json
-import os
-import stat
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from app.models import Model, Question
+from app.services.claude_code.copies import Copies
 from app.services.claude_code.questions import SET_ASIDE, question_of
 
 GO_ON = "Go on with what you were asked: you were cut off in the middle of it."
+GO_ON_RESTORED = (
+    "Go on with what you were asked. The machine that you worked on was lost in the middle of it: the files are as "
+    "they were last saved, and may lack your newest changes. Look at them before you go on."
+)
+_GOING_ON = frozenset({GO_ON, GO_ON_RESTORED})
 """What a session is asked when its turn was cut off. It counts as the same turn as the prompt before."""
 
 
 _KINDS = frozenset({"user", "assistant", "attachment", "cost-state"})
-"""Entries that tell what happened; half of the file are copies of requests."""
-_MOST_BYTES = 256 << 20
-"""Of one file, so that what a command writes there does not fill the service's memory."""
+"""Entries that tell what happened."""
 
 
 class Asked(Model):
@@ -102,33 +103,11 @@ class Transcript:
     """The file that the CLI writes for one session."""
 
     def __init__(self, *, config_directory: Path, session_id: str) -> None:
-        self._pattern = (config_directory / "projects", f"*/{session_id}.jsonl")
+        self._copies = Copies(config_directory=config_directory, session_id=session_id)
 
     def read(self) -> History:
         """The session up to now; an empty history when there is no file."""
-        return History(list(self._entries()))
-
-    def _entries(self) -> Iterator[dict[str, Any]]:
-        directory, name = self._pattern
-        for file in directory.glob(name):
-            for line in _lines(file):
-                try:
-                    entry = json.loads(line.decode(errors="replace"))
-                except (ValueError, RecursionError):
-                    continue  # the last line of a process that was killed, or what a command of the session wrote
-                if isinstance(entry, dict) and entry.get("type") in _KINDS:
-                    yield entry
-
-
-def _lines(file: Path) -> Iterator[bytes]:
-    """The lines of a regular file. Commands of the session can write here: a link, pipe or device is not read."""
-    try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return
-    with os.fdopen(descriptor, "rb") as opened:
-        if stat.S_ISREG(os.fstat(descriptor).st_mode):
-            yield from opened.read(_MOST_BYTES).splitlines()
+        return History([entry for entry in self._copies.own() if entry.get("type") in _KINDS])
 
 
 def _is_anchor(entry: Mapping[str, Any], anchor: str) -> bool:
@@ -138,7 +117,7 @@ def _is_anchor(entry: Mapping[str, Any], anchor: str) -> bool:
 def _begins_another(entry: Mapping[str, Any], found: Asked) -> bool:
     """Whether this is the next turn: another prompt, or the answer to what this turn stopped for."""
     if _is_prompt(entry):
-        return _text(entry) != GO_ON
+        return _text(entry) not in _GOING_ON
     return found.question is not None and found.question.id in _results(entry)
 
 

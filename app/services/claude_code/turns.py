@@ -3,7 +3,7 @@
 from app.models import Model, Tokens
 from app.results import Turn
 from app.services.claude_code.base import Prompt, Reply
-from app.services.claude_code.transcripts import GO_ON, Asked, History, Waiting
+from app.services.claude_code.transcripts import GO_ON, GO_ON_RESTORED, Asked, History, Waiting
 
 
 class Known(Model):
@@ -36,8 +36,12 @@ class Say(Model):
     set_aside: Waiting | None = None
 
 
-def next_step(ask: Prompt | Reply, history: History) -> Known | Resolve | Say:
-    """What to do for the turn, at its beginning or wherever it was cut off."""
+def next_step(ask: Prompt | Reply, history: History, *, files_behind: bool = False) -> Known | Resolve | Say:
+    """What to do for the turn, at its beginning or wherever it was cut off.
+
+    `files_behind`: the files may be older than what the session did in this turn, so that it has to look again, also
+    where it had ended.
+    """
     prompt = ask if isinstance(ask, Prompt) else ask.prompt
     asked = history.asked(prompt.id)
     waiting = history.waiting
@@ -47,6 +51,8 @@ def next_step(ask: Prompt | Reply, history: History) -> Known | Resolve | Say:
             return Resolve(reply=ask)
     if asked is None:
         return Say(text=prompt.text, prompt_id=prompt.id, set_aside=waiting)
+    if files_behind:
+        return Say(text=GO_ON_RESTORED, set_aside=waiting)
     if asked.answer is not None or asked.question is not None:
         return Known(asked=asked)
     return Say(text=GO_ON, set_aside=waiting)

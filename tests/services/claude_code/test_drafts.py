@@ -64,3 +64,16 @@ def test_space_sub_agents_and_what_is_no_text_are_not_told() -> None:
     assert draft.grown(event("content_block_delta", delta={"type": "input_json_delta", "partial_json": "{"})) is None
     assert draft.grown(event("message_stop")) is None
     assert draft.grown(piece("Now.")) == " \nNow."
+
+
+def test_what_is_written_unseen_gives_a_sign_every_five_seconds() -> None:
+    clock = Clock()
+    draft = Draft(clock=clock)
+    unseen = event("content_block_delta", delta={"type": "input_json_delta", "partial_json": "{"})
+    signs = []
+    for _ in range(12):
+        signs.append(draft.is_alive(unseen))
+        clock.now += 1.0
+    assert signs == [True, *[False] * 4, True, *[False] * 4, True, False]
+    clock.now += 5.0
+    assert not draft.is_alive(event("ping"))

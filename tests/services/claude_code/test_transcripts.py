@@ -11,7 +11,7 @@ import pytest
 from app.models import Asked as AskedOfPeople
 from app.models import Question
 from app.services.claude_code.questions import SET_ASIDE
-from app.services.claude_code.transcripts import GO_ON, Asked, Transcript, Waiting
+from app.services.claude_code.transcripts import GO_ON, GO_ON_RESTORED, Asked, Transcript, Waiting
 
 SESSION = "11111111-1111-4111-8111-111111111111"
 PROMPT = "22222222-2222-4222-8222-222222222222"
@@ -108,6 +108,10 @@ CASES: dict[str, tuple[list[Entry], Asked | None]] = {
         NOT_ENDED,
     ),
     "gone on and answered": ([prompted(), calls(), prompted("g", GO_ON), answered()], Asked(answer="Done.")),
+    "gone on after its machine was lost": (
+        [prompted(), answered("1"), prompted("g", GO_ON_RESTORED), calls(), result(), answered("2")],
+        Asked(answer="2"),
+    ),
     "the next one was asked": ([prompted(), answered("1"), prompted(OTHER), answered("2")], Asked(answer="1")),
     "the next one cut off": ([prompted(), answered("1"), prompted(OTHER), calls()], Asked(answer="1")),
     "the next one in place of an answer": ([prompted(), calls(), prompted(OTHER), answered("2")], NOT_ENDED),
