@@ -9,20 +9,19 @@ from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.responses import JSONResponse
 
 from app import logger
 from app.api import error_handlers
-from app.api.dependencies import RunnerDep
-from app.api.gate import HEALTH, Gate
+from app.api.gate import Gate
 from app.api.headers import SecurityHeaders
 from app.api.identity import make_reception
 from app.api.proofs import Secret
 from app.api.rate_limit import make_limiter
 from app.config import Settings, get_settings
 from app.domain.redaction import Redactor
-from app.errors import StoreUnavailable
-from app.routes import actions, code_runs, conversation, jira, people, pickers, runs, streams, tickets
+from app.routes import actions, code_runs, conversation, health, jira, metrics, people, pickers, runs, streams, tickets
+from app.routes.conversation import options_of
+from app.routes.live import Audience
 from app.sample import TICKET, sample_runner
 from app.services.runner import Runner, get_runner
 from app.web.assets import Assets
@@ -49,6 +48,9 @@ def create_app(settings: Settings | None = None, runner: Runner | None = None) -
                 app.state.demo_ticket = TICKET
             else:
                 app.state.runner = runner or get_runner()
+            app.state.audience = Audience(
+                runner=app.state.runner, rendering=app.state.rendering, options=options_of(settings)
+            )
             await app.state.runner.start()
             opened.push_async_callback(app.state.runner.stop)
             yield
@@ -94,22 +96,14 @@ def _open_doors(app: FastAPI, settings: Settings) -> None:
     error_handlers.install(app, draw=draw_error)
     app.include_router(jira.make_router(app.state.limiter, settings.webhook_rate_limit))
     app.include_router(runs.router)
+    app.include_router(metrics.router)
     app.include_router(people.router)
     # What has an address of its own under a key goes before the routes of the key.
     for router in (streams.router, code_runs.router, conversation.router, actions.router, tickets.router):
         app.include_router(router)
     app.include_router(pickers.router)
-    app.add_api_route(HEALTH, health, methods=["GET"], tags=["health"], response_model=None)
+    app.include_router(health.router)
     app.mount(Assets.path, app.state.assets)
-
-
-async def health(runner: RunnerDep) -> JSONResponse:
-    """200 while new work can be taken, else 503 with the reason."""
-    try:
-        await runner.check()
-    except StoreUnavailable as error:
-        return JSONResponse({"status": "unavailable", "reason": error.message}, status_code=503)
-    return JSONResponse({"status": "ok"})
 
 
 def __getattr__(name: str) -> Any:

@@ -52,7 +52,7 @@ _STATUS: dict[type[AutoCodeError], int] = {
 
 _HEADERS: dict[int, dict[str, str]] = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "5"}}
 
-_FOR_PROGRAMS = ("/api/", "/webhook/", "/health")
+_FOR_PROGRAMS = ("/api/", "/webhook/", "/health", "/ready", "/live", "/metrics")
 
 
 def install(app: FastAPI, *, draw: DrawPage) -> None:

@@ -14,7 +14,7 @@ from app.api.error_handlers import answer_to
 from app.api.identity import Reception
 from app.errors import AutoCodeError, Forbidden
 
-HEALTH = "/health"
+HEALTH, READY, LIVE = "/health", "/ready", "/live"
 WEBHOOK = "/webhook/jira"
 SIGNATURE = "X-Hub-Signature"
 
@@ -24,8 +24,8 @@ _POLICY_VIOLATION = 1008
 class Gate:
     """Middleware before `app`. `webhooks_prove` says that there is a WEBHOOK_SECRET, which signatures are checked with.
 
-    Only `/health` and webhooks that carry a signature pass without the proof. A fixed token signs nothing, so behind
-    Access its sender needs a service token of Access too.
+    Only questions about the process's health and webhooks that carry a signature pass without the proof. A fixed token
+    signs nothing, so behind Access its sender needs a service token of Access too.
     """
 
     def __init__(self, app: ASGIApp, *, reception: Reception, webhooks_prove: bool) -> None:
@@ -50,7 +50,7 @@ class Gate:
 
     async def _check(self, connection: HTTPConnection) -> None:
         path = connection.scope["path"]
-        if path == HEALTH:
+        if path in {HEALTH, READY, LIVE}:
             return
         webhook = path == WEBHOOK and connection.scope.get("method") == "POST"
         if self._reception.behind_access:

@@ -2,10 +2,11 @@
 
 from fastapi import Request, Response
 from slowapi import Limiter
+from slowapi.errors import RateLimitExceeded
 
 from app.api.addresses import address_of
 
-__all__ = ["Limiter", "limit_headers", "make_limiter"]
+__all__ = ["Limiter", "RateLimitExceeded", "limit_headers", "make_limiter"]
 
 
 def make_limiter() -> Limiter:

@@ -40,6 +40,14 @@ def serve() -> None:
 
 
 @app.command()
+def worker() -> None:
+    """Work on tickets beside other processes of one DATABASE_URL, without serving."""
+    from app.cli.worker import worker as command
+
+    _end_with(command)
+
+
+@app.command()
 def demo(
     live: Annotated[bool, typer.Option("--live", help="Let the real Claude do it; needs a credential.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the demo's directory.")] = False,
@@ -93,6 +101,28 @@ def check(
     from app.cli.check import check as command
 
     _end_with(lambda: command(ask_model=model, as_json=as_json))
+
+
+@app.command()
+def doctor(
+    mend: Annotated[bool, typer.Option("--mend", help="Mend what was found, not only say it.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+) -> None:
+    """Find what a crash left: processes, worktrees, sessions, runs that nobody works on."""
+    from app.cli.doctor import doctor as command
+
+    _end_with(lambda: command(mend=mend, as_json=as_json))
+
+
+@app.command()
+def restore(
+    key: Annotated[str | None, typer.Argument(help="The ticket's key; without one, what is saved is listed.")] = None,
+    only_list: Annotated[bool, typer.Option("--list", help="List what is saved, and bring nothing back.")] = False,
+) -> None:
+    """Bring back a ticket's unpushed work, which was saved when its worktree was removed."""
+    from app.cli.restore import restore as command
+
+    _end_with(lambda: command(key, only_list=only_list))
 
 
 def main() -> None:

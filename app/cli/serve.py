@@ -1,23 +1,27 @@
-"""`auto-code` or `auto-code serve`: the HTTP service and its worker, in one process."""
+"""`auto-code` or `auto-code serve`: the HTTP service and its worker, in one process.
+
+uvicorn would close its doors at the first signal. They stay open here until the worker has drained: what is delivered
+meanwhile is stored, and health says that the process is about to end.
+"""
 
 import asyncio
 import contextlib
 import gc
-import os
+import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
 
 import uvicorn
+from fastapi import FastAPI
 
-from app import logger
-from app.config import Settings, get_settings
-from app.domain.redaction import Redactor
+from app.cli.life import Told, begin, drained, signals
+from app.config import Settings
 from app.errors import ConfigurationError
 from app.main import create_app
 from app.services.runner import Runner
 
-_GRACE_S = 20
-"""Seconds that open connections get after SIGTERM before they are cut."""
+_GRACE_S = 5
+"""Seconds that open connections get, when all is drained, before they are cut."""
 
 _GRACE_BESIDE_S = 2
 _LOOPBACK = "127.0.0.1"
@@ -25,25 +29,44 @@ _LOOPBACK = "127.0.0.1"
 
 def serve() -> None:
     """Serve webhooks and the API, and work on tickets, until a signal comes. Raises ConfigurationError."""
-    settings = get_settings()
-    settings.require_production_ready()
-    for name in settings.secrets:  # the Agent SDK hands this process's whole environment on
-        os.environ.pop(name, None)
-    logger.configure(settings.log_level, redact=Redactor(settings.secrets).redact)
+    settings = begin()
     # 0.0.0.0: in a container the tunnel comes from another one; no port of it is published.
     host = "0.0.0.0" if settings.production else _LOOPBACK  # noqa: S104
     app = create_app(settings)
     # What is loaded by now stays: to look through it again and again would take milliseconds out of answers.
     gc.collect()
     gc.freeze()
-    uvicorn.run(
+    serve_app(app, host=host, port=settings.claude_code_api_port, drain_s=settings.drain_seconds)
+
+
+def serve_app(app: FastAPI, *, host: str, port: int, drain_s: float) -> None:
+    """Serve it until a signal comes and its runner has drained; `drain_s` is about how long that takes."""
+    config = uvicorn.Config(
         app,
         host=host,
-        port=settings.claude_code_api_port,
+        port=port,
         log_config=None,
         timeout_graceful_shutdown=_GRACE_S,
         proxy_headers=False,  # whoever calls from this machine could name any address
     )
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(_serve(app, _DeafServer(config), drain_s))
+
+
+async def _serve(app: FastAPI, server: uvicorn.Server, drain_s: float) -> None:
+    with signals() as told:
+        ending = asyncio.create_task(_end(app, server, told, drain_s))
+        try:
+            await server.serve()
+        finally:
+            ending.cancel()
+
+
+async def _end(app: FastAPI, server: uvicorn.Server, told: Told, drain_s: float) -> None:
+    await told.end.wait()
+    if server.started:
+        await drained(app.state.runner, told, within_s=drain_s)
+    server.handle_exit(signal.SIGTERM, None)  # open streams end by this, and not by `should_exit` alone
 
 
 @contextlib.asynccontextmanager
@@ -53,7 +76,7 @@ async def serving(settings: Settings, runner: Runner) -> AsyncIterator[None]:
     Raises ConfigurationError when the port is taken.
     """
     config = uvicorn.Config(create_app(settings, runner), log_config=None, timeout_graceful_shutdown=_GRACE_BESIDE_S)
-    server = _QuietServer(config)
+    server = _DeafServer(config)
     with _listening(settings.claude_code_api_port) as listener:
         task = asyncio.create_task(server.serve(sockets=[listener]))
         try:
@@ -68,8 +91,8 @@ async def serving(settings: Settings, runner: Runner) -> AsyncIterator[None]:
             await task
 
 
-class _QuietServer(uvicorn.Server):
-    """uvicorn without its handlers of signals, which would take the service away under the work beside it."""
+class _DeafServer(uvicorn.Server):
+    """uvicorn without its handlers of signals, which others have."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -13,9 +13,9 @@ from app.config import Settings
 from app.errors import NotFound
 from app.models import Conversation, Event, EventKind, PipelineOptions, RunFilter
 from app.models import Request as Asked
-from app.routes.feed import MOST_TURNS
 from app.routes.frame import KeyDep, Pages, PagesDep, by_script
 from app.routes.requests import new_message_id
+from app.routes.standing import MOST_TURNS
 from app.services.runner import Runner
 from app.web.presenters.changes import changes_page, file_page
 from app.web.presenters.pages import conversation_page, older, older_items
@@ -27,7 +27,10 @@ router = APIRouter(prefix="/code-runs/{key}", include_in_schema=False, dependenc
 LAST = 2**53 - 1  # a number that every database and every JavaScript keeps
 
 _WINDOW = 200
-"""Events that a page begins with; those before come when they are asked for."""
+"""Events that a page begins with at most; those before come when they are asked for."""
+
+_BEGINS_EVERY = 50
+"""Where a live page's thread begins: pages that begin with the same event share what is drawn for them."""
 
 _OLDER = 100
 _SEARCHED = 2_000
@@ -71,6 +74,8 @@ async def page_of(
     """The conversation's page; after a mistake with what was `typed` and what is wrong with it. Raises NotFound."""
     # Events first: what is read later may know more than they, and the stream brings the rest; never less.
     events = await runner.history(key, before=before, limit=_WINDOW)
+    if before is None and len(events) == _WINDOW:
+        events = events[-(events[0].seq - 1) % _BEGINS_EVERY :]
     conversation = await runner.conversation(key)
     changes, decisions = await runner.changes(key), await runner.decisions(key)
     runs = (await runner.runs(RunFilter(ticket=key, limit=MOST_TURNS))).runs

@@ -74,6 +74,7 @@ class Pages:
             models=self._runner.models,
             model=await self.model(),
             standing=self._runner.standing,
+            notice=self._runner.notice,
         )
         return await self._drawn(partial(self._rendering.page, name, shell=frame, **view), status)
 

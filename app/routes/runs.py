@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
+from app import metrics
 from app.api.dependencies import RunnerDep
 from app.api.security import CallerDep, caller
 from app.errors import InvalidInput
@@ -79,9 +80,10 @@ async def retry_run(runner: RunnerDep, by: CallerDep, run_id: RunId) -> Receipt:
 
 
 async def _stream(runner: Runner, run_id: str, after: int) -> AsyncIterator[ServerSentEvent]:
-    async for event in runner.follow(run_id, after=after):
-        yield _sent(event)
-    yield ServerSentEvent(event="done", data="{}")
+    with metrics.readers.track_inprogress():
+        async for event in runner.follow(run_id, after=after):
+            yield _sent(event)
+        yield ServerSentEvent(event="done", data="{}")
 
 
 def _sent(event: Event) -> ServerSentEvent:

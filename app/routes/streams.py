@@ -7,23 +7,32 @@ import re
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from sse_starlette.sse import SendTimeoutError
 from starlette.types import Message, Receive, Scope, Send
 
-from app.api.dependencies import RunnerDep, SettingsDep
+from app import metrics
+from app.api.dependencies import RunnerDep
 from app.api.identity import PersonDep, ReceptionDep
 from app.errors import InvalidInput
-from app.routes.conversation import LAST, options_of, thread_of
+from app.routes.conversation import LAST
 from app.routes.feed import Feed, hello, reset
-from app.routes.frame import KeyDep, RenderingDep
+from app.routes.frame import KeyDep
+from app.routes.live import Audience
 
 router = APIRouter(include_in_schema=False)
 
 _PING_S = 15
 _SEND_LIMIT_S = 10
 
+
+def _audience(request: Request) -> Audience:
+    audience: Audience = request.app.state.audience
+    return audience
+
+
+AudienceDep = Annotated[Audience, Depends(_audience)]
 Number = Annotated[int, Query(ge=0, le=LAST)]
 
 
@@ -43,7 +52,8 @@ class Stream(EventSourceResponse):
             await send(message)
 
         try:
-            await super().__call__(scope, receive, send_on)
+            with metrics.readers.track_inprogress():
+                await super().__call__(scope, receive, send_on)
         except SendTimeoutError:
             return  # a laptop was closed; it comes again
         if not complete:
@@ -54,19 +64,17 @@ class Stream(EventSourceResponse):
 @router.get("/events", response_model=None)
 async def of_the_list(
     request: Request,
-    runner: RunnerDep,
-    settings: SettingsDep,
-    rendering: RenderingDep,
+    audience: AudienceDep,
     reception: ReceptionDep,
     _: PersonDep,
     once: Annotated[bool, Query()] = False,
 ) -> Stream:
     """The list of conversations as it changes."""
-    feed = Feed(runner=runner, rendering=rendering, options=options_of(settings))
+    feed = Feed(audience.live(None))
 
     async def told() -> AsyncIterator[bytes]:
         yield hello(version=request.app.state.assets.version, seq=0)
-        pieces = feed.replay(0) if once else feed.follow(0, welcome=lambda: reception.person(request))
+        pieces = feed.replay() if once else feed.follow(welcome=lambda: reception.person(request))
         async for piece in pieces:
             yield piece
 
@@ -77,8 +85,7 @@ async def of_the_list(
 async def of_a_conversation(
     request: Request,
     runner: RunnerDep,
-    settings: SettingsDep,
-    rendering: RenderingDep,
+    audience: AudienceDep,
     reception: ReceptionDep,
     _: PersonDep,
     key: KeyDep,
@@ -94,17 +101,14 @@ async def of_a_conversation(
     if last_event_id is not None:
         after = _number(last_event_id)
     last = (await runner.conversation(key)).last_seq  # 404 before the stream begins
-    begin = max(1, begin)
-    thread = thread_of(key, runner, (), begin=begin)
-    feed = Feed(runner=runner, rendering=rendering, options=options_of(settings), key=key, thread=thread)
+    feed = Feed(audience.live(key), begin=max(1, begin), after=after, last=last)
 
     async def told() -> AsyncIterator[bytes]:
         yield hello(version=request.app.state.assets.version, seq=last)
         if after > last:
             yield reset()
             return
-        await feed.catch_up(begin, after)
-        pieces = feed.replay(after) if once else feed.follow(after, welcome=lambda: reception.person(request))
+        pieces = feed.replay() if once else feed.follow(welcome=lambda: reception.person(request))
         async for piece in pieces:
             yield piece
 

@@ -12,7 +12,7 @@ def test_help_names_every_command() -> None:
     shown = CliRunner().invoke(app, ["--help"])
 
     assert shown.exit_code == 0
-    for command in ("serve", "demo", "run", "check"):
+    for command in ("serve", "worker", "demo", "run", "check"):
         assert command in shown.output
 
 

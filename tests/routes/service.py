@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from app.config import Settings, load_settings
 from app.domain.eligibility import Starters
 from app.main import create_app
+from app.models import RunFilter
 from app.services.github.mock_client import MockGitHub, MockRepositories
 from app.services.runner import Runner
 from app.services.runner.mock_client import MockRunner
@@ -179,3 +180,13 @@ def _event(block: str) -> dict[str, str]:
         if colon:
             event[name] = f"{event[name]}\n{value}" if name in event else value
     return event
+
+
+async def taken(service: Service) -> list[str]:
+    """Keys of the tickets that were taken, newest first."""
+    return [run.ticket for run in (await service.store.runs(RunFilter())).runs]
+
+
+def small_body(key: Any = "PROJ-1", **fields: Any) -> dict[str, Any]:
+    """The least that the door for Jira takes."""
+    return {"issue": {"key": key, "fields": {"summary": "Add dark mode", **fields}}}

@@ -63,12 +63,13 @@ def every_route(routes: Any) -> Iterator[tuple[str, str]]:
 async def test_every_route_of_the_app_wants_the_token(service: Service, team: Team) -> None:
     routes = set(every_route(service.app.routes))
     assert len(routes) > 30
-    assert {("GET", "/health"), ("POST", "/webhook/jira"), ("GET", "/openapi.json")} <= routes
-    for method, path in routes - {("GET", "/health")}:
+    open_to_all = {("GET", path) for path in ("/health", "/ready", "/live")}
+    assert {*open_to_all, ("POST", "/webhook/jira"), ("GET", "/openapi.json")} <= routes
+    for method, path in routes - open_to_all:
         for headers in ({}, {"authorization": f"Bearer {ACCESS_CODE}"}, {"x-webhook-token": SECRET}):
             answer = await service.request(method, path, headers=headers)
             assert answer.status_code == 401, (method, path)
-    assert (await service.get("/health")).status_code == 200
+    assert {(await service.get(path)).status_code for _, path in open_to_all} == {200}
 
 
 async def test_a_route_that_comes_later_wants_it_too(service: Service, team: Team) -> None:

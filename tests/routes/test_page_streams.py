@@ -265,12 +265,12 @@ async def test_with_once_a_stream_ends_when_all_is_told(service: Service) -> Non
 async def test_a_reader_who_is_no_longer_welcome_is_told_nothing_more(service: Service) -> None:
     await running(service)
     state = service.app.state
-    feed = Feed(runner=service.runner, rendering=state.rendering, options=PipelineOptions(), look_again_s=0)
+    feed = Feed(state.audience.live(None), look_again_s=0)
 
     async def welcome() -> None:
         raise Unauthorized("The token has expired.")
 
-    assert len([piece async for piece in feed.follow(0, welcome=welcome)]) == 1
+    assert len([piece async for piece in feed.follow(welcome=welcome)]) == 1
 
 
 async def test_a_stream_ends_when_the_database_goes_away(service: Service) -> None:

@@ -190,18 +190,28 @@ async def test_a_long_conversation_opens_at_its_end(service: Service) -> None:
         await service.store.append(run_id, EventKind.TEXT, {"text": f"number {number}.", "role": "author"})
     html = await page(service, "/code-runs/PROJ-1")
     assert "number 449." in html
-    assert "number 249." not in html
-    assert 'data-live="/code-runs/PROJ-1/events?from=252"' in html
-    assert 'data-fragments="/code-runs/PROJ-1/items?before=252"' in html
-    older = await service.get("/code-runs/PROJ-1/items?before=252&limit=100", headers={"hx-request": "true"})
-    assert "number 249." in older.text
-    assert "number 149." not in older.text
+    assert "number 298." not in html
+    assert 'data-live="/code-runs/PROJ-1/events?from=301"' in html
+    assert 'data-fragments="/code-runs/PROJ-1/items?before=301"' in html
+    older = await service.get("/code-runs/PROJ-1/items?before=301&limit=100", headers={"hx-request": "true"})
+    assert "number 298." in older.text
+    assert "number 198." not in older.text
     assert 'data-at="start"' in older.text
-    assert 'data-fragments="/code-runs/PROJ-1/items?before=152"' in older.text
-    before = await page(service, "/code-runs/PROJ-1", before="252")
-    assert "number 249." in before
+    assert 'data-fragments="/code-runs/PROJ-1/items?before=201"' in older.text
+    before = await page(service, "/code-runs/PROJ-1", before="301")
+    assert "number 298." in before
     assert "data-live=" not in before
     assert "number 0." in await page(service, "/code-runs/PROJ-1/items", before="10")
+
+
+async def test_pages_that_are_opened_soon_after_each_other_begin_alike(service: Service) -> None:
+    run_id, begins = await taken(service), []
+    for number in range(260):
+        await service.store.append(run_id, EventKind.TEXT, {"text": f"number {number}.", "role": "author"})
+        if number in {205, 230, 258}:
+            html = await page(service, "/code-runs/PROJ-1")
+            begins.append(html.partition("/events?from=")[2].partition('"')[0])
+    assert begins == ["51", "51", "101"]
 
 
 async def test_a_known_ticket_without_a_conversation_can_be_sent(service: Service) -> None:

@@ -2,19 +2,25 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
-from app.errors import AutoCodeError
+from app.errors import AutoCodeError, ClaimLost
 from app.logger import get_logger
-from app.models import Model, RepositoryChanges, RunMode
+from app.models import EventKind, Model, RepositoryChanges, RunMode
 from app.results import Workspace
 from app.services.claude_code.base import SessionRef
 from app.services.github.base import GitHub
 from app.services.pipeline.context import Context, together
 from app.services.pipeline.editing import Edits
+from app.services.pipeline.keeping import Keeping
 
 _log = get_logger(__name__)
+
+_KEEP_EVERY_S = 20.0
+"""While the author works. What a lost machine takes along is what came after that."""
 
 
 class Standing(Model):
@@ -44,6 +50,7 @@ class Bench:
     context: Context
     workspaces: tuple[Workspace, ...]
     session: SessionRef
+    keeping: Keeping
 
     def github(self, workspace: Workspace) -> GitHub:
         """The repository that a workspace is of."""
@@ -65,6 +72,7 @@ class Bench:
 
         async def body() -> None:
             await together(self.github(workspace).acknowledge(workspace) for workspace in told)
+            await self.keeping.keep(*told)
 
         await self.context.steps.run("acknowledge", body, None)
 
@@ -103,27 +111,45 @@ class Bench:
 
     @contextlib.asynccontextmanager
     async def shown_live(self) -> AsyncIterator[None]:
-        """While the author works, people see the changes soon after each edit."""
-        edits = Edits()
-        self.context.on_event = edits.hear
-        showing = asyncio.create_task(self._show(edits))
+        """While the author works, people see the changes soon after each edit, and another machine could go on with
+        them.
+        """
+        shown, kept = Edits(), Edits()
+
+        def hear(kind: EventKind, payload: Mapping[str, Any]) -> None:
+            shown.hear(kind, payload)
+            kept.hear(kind, payload)
+
+        self.context.on_event = hear
+        look_after_s = self.context.look_after_s
+        works = [self._after_edits(shown, self._look, wait_s=look_after_s)]
+        if self.keeping.active:
+            keep = partial(self.keeping.keep, *self.workspaces)
+            works.append(self._after_edits(kept, keep, wait_s=look_after_s, rest_s=_KEEP_EVERY_S))
+        tasks = [asyncio.create_task(work) for work in works]
         try:
             yield
         finally:
-            showing.cancel()
-            (broke,) = await asyncio.gather(showing, return_exceptions=True)
-            if isinstance(broke, Exception):
-                _log.error("changes not shown", exc_info=broke)
+            for task in tasks:
+                task.cancel()
+            for broke in await asyncio.gather(*tasks, return_exceptions=True):
+                if isinstance(broke, Exception):
+                    _log.error("changes not followed", exc_info=broke)
 
-    async def _show(self, edits: Edits) -> None:
+    async def _after_edits(
+        self, edits: Edits, act: Callable[[], Awaitable[object]], *, wait_s: float, rest_s: float = 0.0
+    ) -> None:
         while True:
             await edits.wait()
-            await asyncio.sleep(self.context.look_after_s)
+            await asyncio.sleep(wait_s)
             edits.clear()
             try:
-                await self._look()
+                await act()
+            except ClaimLost:
+                return  # the turn hears it too
             except AutoCodeError as error:
-                _log.warning("changes not shown", error=error.message)
+                _log.warning("changes not followed", error=error.message)
+            await asyncio.sleep(rest_s)
 
     async def _look(self) -> Standings:
         return await together(map(self._look_at, self.workspaces))

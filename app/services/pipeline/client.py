@@ -101,6 +101,7 @@ class LocalPipeline(Pipeline):
 
             async def removed(workspace: Workspace = workspace) -> str | None:
                 saved = await bench.github(workspace).remove(workspace)
+                await bench.keeping.keep(workspace)  # no other machine shall make the worktree again
                 return None if saved is None else str(saved)
 
             await bench.context.steps.run(f"clean up{bench.label(workspace)}", removed, str | None)

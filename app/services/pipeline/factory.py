@@ -25,10 +25,11 @@ def get_hands() -> Hands:
         store=store,
         sandbox=sandbox,
         gateway=gateway,
-        claude_code=get_claude_code(gateway=gateway, sandbox=sandbox),
+        claude_code=get_claude_code(gateway=gateway, sandbox=sandbox, archive=store if store.shared else None),
         repositories=get_repositories(),
         checks=get_checks(sandbox=sandbox),
         langfuse=get_langfuse(),
+        stall_s=get_settings().stall_minutes * 60,
         redact=Redactor(get_settings().secrets).redact,
     )
 

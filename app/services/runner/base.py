@@ -4,7 +4,7 @@ The room knows who may start, stop and retry. How the work is done is the pipeli
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from app.domain.eligibility import Sender
 from app.domain.model_limits import Standing
@@ -27,8 +27,9 @@ from app.models import (
     Ticket,
     Trigger,
 )
-from app.results import TicketDetails, TicketHit, TicketProject
+from app.results import TicketDetails, TicketHit, TicketProject, Worker, WorkerState
 from app.services.store.base import Update
+from app.services.store.upkeep import Census
 
 
 class Delivery(Model):
@@ -50,12 +51,51 @@ class Runner(ABC):
         """Open everything and begin to work, first on what was left unfinished."""
 
     @abstractmethod
+    async def drain(self) -> None:
+        """Begin no more works, and return when none is under way here or the time for that is over.
+
+        What comes meanwhile is stored as ever: other workers take it, or the next start does. A second call waits for
+        the same end.
+        """
+
+    @abstractmethod
     async def stop(self) -> None:
-        """Stop working. Unfinished runs go on at the next start."""
+        """Stop working. Unfinished runs go on at the next start, or with other workers."""
 
     @abstractmethod
     async def check(self) -> None:
         """Return when new work can be taken. Raises StoreUnavailable with the reason."""
+
+    # Workers
+
+    @property
+    @abstractmethod
+    def state(self) -> WorkerState:
+        """What this process does."""
+
+    @property
+    @abstractmethod
+    def at_work(self) -> tuple[str, ...]:
+        """Keys of the tickets that this process works on."""
+
+    @abstractmethod
+    async def workers(self) -> tuple[Worker, ...]:
+        """The workers of this database that were seen in the last minute, the eldest first."""
+
+    @abstractmethod
+    async def hindrances(self) -> Mapping[str, str]:
+        """What keeps this process from beginning a run: sentences, by what they are about (`database`, `model`, `disk`,
+        `draining`). Empty when it can begin one. The sandbox is none of them: without it nothing starts.
+        """
+
+    @abstractmethod
+    async def census(self) -> Census:
+        """How many runs there are, of all workers."""
+
+    @property
+    @abstractmethod
+    def notice(self) -> str:
+        """What is amiss with the workers, in sentences for everybody; empty while nothing is."""
 
     # Tickets
 

@@ -5,23 +5,42 @@ import math
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from app.domain.eligibility import Starters
 from app.domain.model_limits import Standing
-from app.errors import WorkFailed
+from app.errors import StoreUnavailable, WorkFailed
 from app.logger import get_logger
-from app.models import PipelineOptions, Receipt, RunStatus
+from app.models import PipelineOptions, Receipt, Work
+from app.results import WorkerState
 from app.services.engine.base import Engine
 from app.services.pipeline import Hands, Pipeline
+from app.services.runner.caretaking import Caretaker
 from app.services.runner.desk import Desk
+from app.services.runner.disk import Disk
+from app.services.runner.executions import Executions
+from app.services.runner.presence import Presence
+from app.services.runner.reconciling import reconcile
 from app.services.runner.run_workflow import run_workflow
 from app.services.tracker.base import Tracker
 
 _log = get_logger(__name__)
 
 _REFRESH_EVERY_S = 1.0
+_LAST_STEP_S = 5.0
+"""For steps to end, once no further one begins; not more than works had before."""
+_LOOK_S = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How long a run may be worked on, and works may go on when the process is to end, in seconds; and their disk."""
+
+    job_s: float = 5400.0
+    drain_s: float = 30.0
+    disk: Disk = field(default_factory=lambda: Disk(directory=Path(), min_free_gb=0))
 
 
 class TicketRunner(Desk):
@@ -36,6 +55,8 @@ class TicketRunner(Desk):
         tracker: Tracker,
         options: PipelineOptions,
         models: Mapping[str, str],
+        limits: Limits = Limits(),
+        care: Caretaker | None = None,
         starters: Starters = Starters(),  # noqa: B008 - frozen
     ) -> None:
         super().__init__(
@@ -49,6 +70,11 @@ class TicketRunner(Desk):
         self._hands = hands
         self._engine = engine
         self._pipeline = pipeline
+        self._limits = limits
+        self._care = care
+        self._presence = Presence(store=hands.store, engine=engine, disk=limits.disk)
+        self._executions = Executions(store=hands.store, limit_s=limits.job_s)
+        self._draining: asyncio.Task[None] | None = None
         self._refreshed_at = -math.inf
         self._refreshing: set[asyncio.Task[None]] = set()
         self._opened = AsyncExitStack()
@@ -62,6 +88,8 @@ class TicketRunner(Desk):
             opened.push_async_callback(self._engine.release)
             await self._store.start()
             opened.push_async_callback(self._store.stop)
+            if self._care is not None:
+                await opened.enter_async_context(self._care.inside())
             await hands.repositories.start()
             await hands.langfuse.start()
             opened.push_async_callback(hands.langfuse.stop)
@@ -72,18 +100,69 @@ class TicketRunner(Desk):
             await hands.claude_code.start(reads=await self._read_next())
             opened.push_async_callback(hands.claude_code.stop)
             opened.push_async_callback(self._tracker.stop)
+            opened.push_async_callback(self._presence.stop)
+            await self._presence.start()
             await self._engine.start(self._workflow())
             opened.push_async_callback(self._engine.stop)
-            await self._reconcile()
+            await reconcile(store=self._store, engine=self._engine)
             opened.push_async_callback(self._stop_refreshing)
+            if self._care is not None:
+                await opened.enter_async_context(self._care.at_work())
             self._opened = opened.pop_all()
 
+    async def drain(self) -> None:
+        if self._draining is None:
+            _log.info("draining", tickets=self.at_work, at_most_s=self._limits.drain_s)
+            self._presence.drain()
+            self._engine.drain()
+            self._draining = asyncio.create_task(self._leave_off())
+        await asyncio.shield(self._draining)
+
     async def stop(self) -> None:
+        if self._draining is not None:
+            self._draining.cancel()
         await self._opened.aclose()
+
+    @property
+    def state(self) -> WorkerState:
+        return self._presence.state
+
+    @property
+    def at_work(self) -> tuple[str, ...]:
+        return self._executions.tickets
+
+    @property
+    def notice(self) -> str:
+        return self._presence.notice
+
+    async def hindrances(self) -> Mapping[str, str]:
+        found = {"disk": self._presence.shortage, "model": _closed_by(self.standing)}
+        if self.state is WorkerState.DRAINING:
+            found["draining"] = "This process ends what it has begun, and takes nothing new."
+        try:
+            await self.check()
+        except StoreUnavailable as error:
+            found["database"] = error.message
+        return {about: said for about, said in found.items() if said}
 
     @property
     def standing(self) -> Standing:
         return self._hands.gateway.standing
+
+    async def _leave_off(self) -> None:
+        if not await self._is_quiet(within_s=self._limits.drain_s):
+            self._engine.halt()
+            if not await self._is_quiet(within_s=min(_LAST_STEP_S, self._limits.drain_s)):
+                _log.warning("cut in a step", tickets=self.at_work)
+
+    async def _is_quiet(self, *, within_s: float) -> bool:
+        try:
+            async with asyncio.timeout(within_s):
+                while self._engine.under_way:  # noqa: ASYNC110 - works that end tell nobody
+                    await asyncio.sleep(_LOOK_S)
+        except TimeoutError:
+            return False
+        return True
 
     async def _read_next(self) -> tuple[Path, ...]:
         """The git directory that the next session will most likely read: the default repository's."""
@@ -93,10 +172,15 @@ class TicketRunner(Desk):
 
     def _workflow(self) -> Any:
         return run_workflow(
-            store=self._store, pipeline=self._pipeline, langfuse=self._hands.langfuse, enqueue=self._enqueue
+            store=self._store,
+            pipeline=self._pipeline,
+            langfuse=self._hands.langfuse,
+            enqueue=self._enqueue,
+            executions=self._executions,
+            worker=self._engine.worker_id,
         )
 
-    def _enqueue(self, transaction: Any, work: str) -> None:
+    def _enqueue(self, transaction: Any, work: Work) -> None:
         self._engine.enqueue(transaction, work)
 
     async def _cancel(self, work: str) -> None:
@@ -133,11 +217,10 @@ class TicketRunner(Desk):
             task.cancel()
         await asyncio.gather(*self._refreshing, return_exceptions=True)
 
-    async def _reconcile(self) -> None:
-        """A run that nobody works on any more must not look as if somebody did."""
-        unfinished = await self._engine.unfinished()
-        for run_id, work in await self._store.in_work():
-            if work not in unfinished:
-                _log.error("run without work", run=run_id)
-                error = "The service ended again and again while it worked on this run. Look at its log, then retry it."
-                await self._store.move(run_id, RunStatus.FAILED, error=error)
+
+def _closed_by(standing: Standing) -> str:
+    """Why the model takes no requests of anybody; empty while it does."""
+    if standing.state == "open":
+        return ""
+    until = f" It is asked again at {standing.until:%H:%M} UTC." if standing.until is not None else ""
+    return f"{standing.reason}{until}"

@@ -11,6 +11,7 @@ from app.domain.conversing import check_answer, check_request, retried
 from app.domain.eligibility import Sender, Starters, delivery_names
 from app.domain.naming import is_ticket_key
 from app.domain.run_state import may_retry
+from app.domain.workforce import alive
 from app.errors import Conflict, InvalidInput, NotFound, WorkFailed
 from app.logger import get_logger
 from app.models import (
@@ -32,12 +33,14 @@ from app.models import (
     RunPage,
     Ticket,
     Trigger,
+    Work,
 )
-from app.results import TicketDetails, TicketHit, TicketProject
+from app.results import TicketDetails, TicketHit, TicketProject, Worker
 from app.services.github.base import Repositories
 from app.services.runner.admission import Admission
 from app.services.runner.base import Delivery, Runner
 from app.services.store.base import Claim, Store, Update
+from app.services.store.upkeep import Census
 from app.services.tracker.base import Tracker, summary_line
 
 _log = get_logger(__name__)
@@ -65,6 +68,12 @@ class Desk(Runner):
 
     async def check(self) -> None:
         await self._store.check()
+
+    async def workers(self) -> tuple[Worker, ...]:
+        return alive(await self._store.workers())
+
+    async def census(self) -> Census:
+        return await self._store.census()
 
     async def handle_ticket(
         self,
@@ -288,7 +297,7 @@ class Desk(Runner):
         return receipt
 
     @abstractmethod
-    def _enqueue(self, transaction: Any, work: str) -> None:
+    def _enqueue(self, transaction: Any, work: Work) -> None:
         """Hand a work to whoever does it, in the open transaction."""
 
     @abstractmethod

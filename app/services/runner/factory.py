@@ -17,7 +17,10 @@ from app.services.github.forge import Forge
 from app.services.langfuse import make_langfuse
 from app.services.pipeline import Hands, get_hands, make_pipeline
 from app.services.runner.base import Runner
-from app.services.runner.client import TicketRunner
+from app.services.runner.caretaking import Caretaker
+from app.services.runner.client import Limits, TicketRunner
+from app.services.runner.estate import Estate
+from app.services.runner.housekeeping import Ages
 from app.services.store import make_store
 from app.services.tracker import Tracker, get_tracker, make_tracker
 
@@ -38,14 +41,16 @@ def make_runner(
     database = Database.of(settings)
     store, sandbox = make_store(database, secrets=settings.secrets), Sandbox.of(settings)
     gateway = make_gateway(settings, ledger=store)
+    archive = store if store.shared else None
     hands = Hands(
         store=store,
         sandbox=sandbox,
         gateway=gateway,
-        claude_code=claude_code or make_claude_code(settings, gateway=gateway, sandbox=sandbox),
+        claude_code=claude_code or make_claude_code(settings, gateway=gateway, sandbox=sandbox, archive=archive),
         repositories=make_repositories(settings, forge=forge),
         checks=make_checks(settings, sandbox=sandbox),
         langfuse=make_langfuse(settings),
+        stall_s=settings.stall_minutes * 60,
         redact=Redactor(settings.secrets).redact,
     )
     engine = make_engine(settings, database, lock_wait_s=lock_wait_s)
@@ -65,6 +70,14 @@ def _together(settings: Settings, hands: Hands, engine: Engine, tracker: Tracker
         tests=settings.pipeline_tests,
         dry_run=settings.dry_run,
     )
+    estate = Estate.of(
+        settings,
+        store=hands.store,
+        engine=engine,
+        repositories=hands.repositories,
+        claude_code=hands.claude_code,
+        sandbox=hands.sandbox,
+    )
     models = {settings.claude_model: settings.claude_model, **settings.claude_models}
     return TicketRunner(
         hands=hands,
@@ -73,5 +86,11 @@ def _together(settings: Settings, hands: Hands, engine: Engine, tracker: Tracker
         tracker=tracker,
         options=options,
         models=models,
+        limits=Limits(
+            job_s=settings.max_job_minutes * 60,
+            drain_s=settings.drain_seconds,
+            disk=estate.disk,
+        ),
+        care=Caretaker(estate, ages=Ages.of(settings)),
         starters=Starters.of(settings.trigger_allowed_users),
     )

@@ -5,7 +5,9 @@ from typing import Any
 
 from app.domain.eligibility import Starters
 from app.domain.model_limits import OPEN, Standing
-from app.models import PipelineOptions
+from app.errors import StoreUnavailable
+from app.models import PipelineOptions, Work
+from app.results import WorkerState
 from app.services.github.base import Repositories
 from app.services.runner.desk import Desk
 from app.services.store.base import Store
@@ -13,7 +15,10 @@ from app.services.tracker.base import Tracker
 
 
 class MockRunner(Desk):
-    """Keeps tickets in `store`, where a test says what happens in their runs. `queued` are the works in their order."""
+    """Keeps tickets in `store`, where a test says what happens in their runs. `queued` are the works in their order.
+
+    `amiss` is what keeps it from beginning a run, and what pages show of that.
+    """
 
     def __init__(
         self,
@@ -35,19 +40,46 @@ class MockRunner(Desk):
         )
         self.queued: list[str] = []
         self.cancelled: list[str] = []
+        self.amiss: dict[str, str] = {}
+        self._draining = False
 
     async def start(self) -> None:
         await self._store.start()
+
+    async def drain(self) -> None:
+        self._draining = True
 
     async def stop(self) -> None:
         await self._store.stop()
 
     @property
+    def state(self) -> WorkerState:
+        if self._draining:
+            return WorkerState.DRAINING
+        return WorkerState.FULL if "disk" in self.amiss else WorkerState.WORKING
+
+    @property
+    def at_work(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def notice(self) -> str:
+        return " ".join(self.amiss.values())
+
+    async def hindrances(self) -> Mapping[str, str]:
+        draining = {"draining": "This process takes nothing new."} if self._draining else {}
+        try:
+            await self.check()
+        except StoreUnavailable as error:
+            return self.amiss | draining | {"database": error.message}
+        return self.amiss | draining
+
+    @property
     def standing(self) -> Standing:
         return OPEN
 
-    def _enqueue(self, transaction: Any, work: str) -> None:  # noqa: ARG002
-        self.queued.append(work)
+    def _enqueue(self, transaction: Any, work: Work) -> None:  # noqa: ARG002
+        self.queued.append(work.id)
 
     async def _cancel(self, work: str) -> None:
         self.cancelled.append(work)

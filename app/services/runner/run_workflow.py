@@ -1,16 +1,22 @@
-"""The durable order of one run. Between steps it decides by recorded results alone: a replay goes the same way."""
+"""The durable order of one run. Between steps it decides by recorded results alone: a replay goes the same way.
+
+Each execution takes the run for its worker first. When another worker has taken it since, the execution ends with
+ClaimLost wherever it is, and says nothing of the run's end: that is the other one's to say. A database that stays away
+ends the execution likewise: nothing could be said of it, and it is begun again.
+"""
 
 import asyncio
 from weakref import WeakValueDictionary
 
 from app.domain.naming import run_of_work
-from app.errors import Conflict, WorkFailed
+from app.errors import ClaimLost, Conflict, StoreUnavailable, WorkFailed
 from app.logger import bind, get_logger
 from app.models import Job, RunStatus
 from app.results import Outcome
 from app.services.engine.base import Steps, Workflow
 from app.services.langfuse.base import Langfuse
 from app.services.pipeline.base import Pipeline
+from app.services.runner.executions import Executions
 from app.services.store.base import Enqueue, Store
 
 _log = get_logger(__name__)
@@ -19,8 +25,18 @@ _AT_WORK = frozenset({RunStatus.QUEUED, RunStatus.RUNNING})
 _BROKEN = "auto-code met an error of its own; the log has it under this run. Retry the run; its work is kept."
 
 
-def run_workflow(*, store: Store, pipeline: Pipeline, langfuse: Langfuse, enqueue: Enqueue) -> Workflow:
-    """The workflow that the engine runs for each queued leg of a run. `enqueue` is for what its end begins."""
+def run_workflow(
+    *,
+    store: Store,
+    pipeline: Pipeline,
+    langfuse: Langfuse,
+    enqueue: Enqueue,
+    executions: Executions,
+    worker: str,
+) -> Workflow:
+    """The workflow that the engine runs for each queued leg of a run. `enqueue` is for what its end begins; `worker`
+    is whose the executions are.
+    """
     tickets: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def workflow(work: str, steps: Steps) -> None:
@@ -33,19 +49,27 @@ def run_workflow(*, store: Store, pipeline: Pipeline, langfuse: Langfuse, enqueu
             if job.leg != leg or job.status not in _AT_WORK:
                 return  # stopped while it waited, or the process died between saying the end and recording it
             bind(run=run_id, ticket=key)
-            outcome = await _work_on(job, steps, store, pipeline)
-            if outcome is not None and await _end(job, outcome, store, enqueue):
-                await langfuse.end(job, outcome)
+            try:
+                await store.take(run_id, worker)
+                outcome = await _work_on(job, steps, store, pipeline, executions)
+                if outcome is not None and await _end(job, outcome, store, enqueue):
+                    await langfuse.end(job, outcome)
+            except (ClaimLost, StoreUnavailable) as why:
+                _log.warning("run left", error=why.message)
+                raise
 
     return workflow
 
 
-async def _work_on(job: Job, steps: Steps, store: Store, pipeline: Pipeline) -> Outcome | None:
+async def _work_on(job: Job, steps: Steps, store: Store, pipeline: Pipeline, executions: Executions) -> Outcome | None:
     """How the work ended; None when somebody stopped it."""
     try:
         await store.move(job.run_id, RunStatus.RUNNING)
         _log.info("run started", trigger=job.trigger, mode=job.mode, leg=job.leg)
-        return await pipeline.execute(job, steps)
+        async with executions.of(job.run_id, job.ticket.key, steps):
+            return await pipeline.execute(job, steps)
+    except (ClaimLost, StoreUnavailable):
+        raise
     except WorkFailed as failure:
         return Outcome(status=RunStatus.FAILED, sentence=failure.message)
     except Conflict:

@@ -69,10 +69,12 @@ def shell(
     models: Mapping[str, str] | None = None,
     model: str | None = None,
     standing: Standing = OPEN,
+    notice: str = "",
 ) -> Shell:
     """The frame around a page. `by_code` people can sign out; `words` are what the list was searched for.
 
-    `models` are offered as the person's own choice, which is `model` so far. `standing` is the model account's.
+    `models` are offered as the person's own choice, which is `model` so far. `standing` is the model account's;
+    `notice` is what is amiss with the workers.
     """
     return Shell(
         person=person,
@@ -82,7 +84,7 @@ def shell(
         after=after,
         by_code=by_code,
         words=words,
-        warning=_warning(standing),
+        warning=" ".join(filter(None, [_warning(standing), notice])),
         models=tuple(Choice(id_, name, id_ == model) for id_, name in (models or {}).items()),
     )
 

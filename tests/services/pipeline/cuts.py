@@ -51,10 +51,11 @@ class CutRuns(dict[str, dict[int, Recorded]]):
 
 
 class Cut:
-    """The end of a world's process around one step, and the beginning of the next one."""
+    """The end of a world's process around one step, and the beginning of the next one; of its machine, if `lost`."""
 
-    def __init__(self, world: World, place: int, moment: Moment, *, leg: int = 1) -> None:
+    def __init__(self, world: World, place: int, moment: Moment, *, leg: int = 1, lost: bool = False) -> None:
         self._world = world
+        self._lost = lost
         self._runs = CutRuns(cut=place, moment=moment, leg=leg)
         world.journal = Journal(steps=self._runs)
 
@@ -66,6 +67,8 @@ class Cut:
         assert len(self._world.journal.unfinished) == 1
         kept = {work: dict(steps) for work, steps in self._runs.items()}
         self._world.journal = replace(self._world.journal, steps=kept)
+        if self._lost:
+            self._world.lose_machine()
         await self._world.start()
 
 

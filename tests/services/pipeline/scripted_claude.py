@@ -44,7 +44,7 @@ class ScriptedClaude(MockClaudeCode):
         self.plays: dict[str, Play] = dict(plays)
         self.held: str | None = None
         self.begun = asyncio.Event()
-        self.sessions: list[str] = []
+        self.used: list[str] = []
         self.prompt_ids: list[str] = []
         self.permissions: list[Permission] = []
         self.replies: list[Reply] = []
@@ -61,7 +61,7 @@ class ScriptedClaude(MockClaudeCode):
         prompt = ask if isinstance(ask, Prompt) else ask.prompt
         if isinstance(ask, Reply):
             self.replies.append(ask)
-        self.sessions.append(session.id)
+        self.used.append(session.id)
         self.prompt_ids.append(prompt.id)
         self.permissions.append(permission)
         if self.held is not None and self.held in prompt.text:

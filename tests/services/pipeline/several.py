@@ -8,6 +8,7 @@ from app.models import PullRequest
 from app.results import CheckResult, Commands, Workspace
 from app.services.checks.mock_client import MockChecks, failed, passed
 from app.services.claude_code.mock_client import Answer
+from app.services.github.base import Guard
 from app.services.github.mock_client import MockGitHub
 from tests.services.pipeline.world import FILES, World
 
@@ -20,17 +21,17 @@ class LockedGitHub(MockGitHub):
     locked = False
     without_links = False
 
-    async def push(self, workspace: Workspace, commit: str) -> None:
+    async def push(self, workspace: Workspace, commit: str, *, guard: Guard) -> None:
         if self.locked:
             raise WorkFailed(REFUSED)
-        await super().push(workspace, commit)
+        await super().push(workspace, commit, guard=guard)
 
     async def open_pull_request(
-        self, workspace: Workspace, *, title: str, body: str, draft: bool, hold: bool = False
+        self, workspace: Workspace, *, title: str, body: str, draft: bool, hold: bool = False, guard: Guard
     ) -> PullRequest:
         if self.without_links and "Part of one change" in body:
             raise WorkFailed("The pull request is locked.")
-        return await super().open_pull_request(workspace, title=title, body=body, draft=draft, hold=hold)
+        return await super().open_pull_request(workspace, title=title, body=body, draft=draft, hold=hold, guard=guard)
 
 
 class BusyGitHub(MockGitHub):
@@ -40,10 +41,10 @@ class BusyGitHub(MockGitHub):
         super().__init__(world.root, FILES, forge=world.forge)
         self._pushes = list(pushes)
 
-    async def push(self, workspace: Workspace, commit: str) -> None:
+    async def push(self, workspace: Workspace, commit: str, *, guard: Guard) -> None:
         if self._pushes:
             self.push_as_human(workspace.branch, self._pushes.pop(0))
-        await super().push(workspace, commit)
+        await super().push(workspace, commit, guard=guard)
 
 
 class ChecksByRepository(MockChecks):

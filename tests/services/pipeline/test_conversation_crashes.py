@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from app.models import Answer as Said
-from app.models import Asked, EventKind, PipelineOptions, Question, Run
+from app.models import Asked, EventKind, PipelineOptions, Question, Run, Work
 from app.services.claude_code.mock_client import Answer
 from app.services.github.mock_client import MockGitHub
 from tests.services.pipeline.conftest import NewWorld
@@ -95,7 +95,7 @@ async def test_a_leg_whose_end_was_said_but_not_recorded_is_not_done_again(new_w
         await world.quiet()
         await world.stop()
         before = await world.events(run.id)
-        world.journal.unfinished[leg] = None
+        world.journal.unfinished[leg] = Work(id=leg, bucket="PROJ", priority=0)
         await world.start()
         await world.quiet()
         assert await world.events(run.id) == before
@@ -119,7 +119,8 @@ async def test_an_answer_that_overtakes_the_end_of_the_leg_before_is_for_the_nex
     await world.begun()
     await world.stop()
     world.claude.held = None
-    world.journal.unfinished = {run.id: None, **world.journal.unfinished}
+    before = Work(id=run.id, bucket="PROJ", priority=0)
+    world.journal.unfinished = {run.id: before, **world.journal.unfinished}
     await world.start()
     await assert_done_once(world, await world.settled(receipt), where="overtaken")
     await world.stop()
@@ -128,7 +129,7 @@ async def test_an_answer_that_overtakes_the_end_of_the_leg_before_is_for_the_nex
 async def assert_done_once(world: World, run: Run, *, where: str) -> None:
     assert (run.status, run.error) == ("pr_opened", None), where
     assert len(world.claude.prompts) == len(set(world.claude.prompts)), where
-    assert len(set(world.claude.sessions)) == 1, where
+    assert len(set(world.claude.used)) == 1, where
     assert [made.repository for made in world.forge.pull_requests] == ["offline/demo", "acme/api"], where
     assert [made.repository for made in run.pull_requests] == ["offline/demo", "acme/api"], where
     assert all("Part of one change" in proposal.body for proposal in world.forge.proposals), where

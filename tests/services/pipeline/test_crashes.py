@@ -4,9 +4,10 @@ from collections import Counter
 
 from app.models import EventKind, Run
 from app.services.claude_code.mock_client import Answer
+from app.services.store.mock_client import MockStore
 from tests.contracts.github_worlds import made_up_token
 from tests.services.pipeline.conftest import NewWorld
-from tests.services.pipeline.cuts import ChecksByFiles, Cut, Moment, names_of_steps
+from tests.services.pipeline.cuts import MOMENTS, ChecksByFiles, Cut, Moment, names_of_steps
 from tests.services.pipeline.scripted_claude import FIX_LINT, FIX_REVIEW, FIX_TESTS, ISSUES, MEND, REVIEW
 from tests.services.pipeline.world import BRANCH, World
 
@@ -32,6 +33,9 @@ STEPS = [
 ]  # fmt: skip
 
 
+PUBLISHING = ("commit 0", "push 0", "pull request", "clean up")
+
+
 async def test_the_steps_of_a_run_are_these(new_world: NewWorld) -> None:
     world = with_all_corrections(new_world())
     run = await world.work()
@@ -53,9 +57,20 @@ async def test_a_run_survives_a_cut_in_every_step_before_it_is_recorded(new_worl
         await assert_done_once(world, run, where=f"in {step}")
 
 
-async def cut_and_go_on(world: World, place: int, moment: Moment) -> Run:
+async def test_a_run_survives_the_loss_of_its_machine_around_every_step(new_world: NewWorld) -> None:
+    for cut, step in enumerate(STEPS):
+        # Where nothing is published, one moment a step: the next step shows the other.
+        for moment in MOMENTS if step in PUBLISHING else MOMENTS[cut % 2 :][:1]:
+            world = with_all_corrections(new_world())
+            world.store = MockStore(shared=True)
+            run = await cut_and_go_on(world, cut, moment, lost=True)
+            await assert_done_once(world, run, where=f"{moment} {step}")
+            assert not (world.root / "saved").exists(), f"{moment} {step}"
+
+
+async def cut_and_go_on(world: World, place: int, moment: Moment, *, lost: bool = False) -> Run:
     """The run, ended by a second process after the first one ended around a step."""
-    cut = Cut(world, place, moment)
+    cut = Cut(world, place, moment, lost=lost)
     await world.start()
     receipt = await world.submit()
     assert receipt.run_id is not None

@@ -95,8 +95,8 @@ async def test_all_corrections_are_asked_of_the_authors_one_session(world: World
     await world.work()
 
     assert [len(world.claude.asked(name)) for name in (FIX_REVIEW, FIX_LINT, FIX_TESTS)] == [1, 1, 1]
-    assert len(world.claude.sessions) == 4
-    assert len(set(world.claude.sessions)) == 1
+    assert len(world.claude.used) == 4
+    assert len(set(world.claude.used)) == 1
 
 
 # People at work on the same branch

@@ -37,7 +37,7 @@ async def test_a_plan_that_people_want_changed_is_revised_in_the_same_session(wo
 
     assert (revised.id, revised.status) == (run.id, "needs_input")
     assert world.claude.permissions == [Permission.PLAN] * 2
-    assert len(set(world.claude.sessions)) == 1
+    assert len(set(world.claude.used)) == 1
     versions = [event.payload["version"] for event in await world.events(run.id, EventKind.PLAN_PROPOSED)]
     assert versions == [1, 2]
     first, second = await world.runner.decisions("PROJ-1")
@@ -58,7 +58,7 @@ async def test_an_approved_plan_becomes_a_run_of_edits_that_follows_it(world: Wo
     assert (before.status, before.outcome) == ("idle", "Ben approved the plan.")
     assert world.claude.permissions[:2] == [Permission.PLAN, Permission.EDIT]
     assert (world.claude.replies[0].question.id, world.claude.replies[0].answer.approved) == (PLAN.id, True)
-    assert world.claude.sessions[0] == world.claude.sessions[1]
+    assert world.claude.used[0] == world.claude.used[1]
     assert (run.status, len(world.forge.proposals)) == (("pr_opened", 1) if auto_pr else ("idle", 0))
     assert (BRANCH in world.github.heads) is auto_pr
 

@@ -49,7 +49,7 @@ async def test_an_answer_lets_the_run_go_on_in_the_same_session(world: World, sa
     assert ended.outcome == "Changed 2 files; no pull request yet."
     assert [(reply.question, reply.answer) for reply in world.claude.replies] == [(COLOUR, said)]
     assert world.claude.permissions == [Permission.EDIT] * 2
-    assert len(set(world.claude.sessions)) == 1
+    assert len(set(world.claude.used)) == 1
     assert stages_of(ended)["implement"] == "passed"
     (answered,) = await world.events(run.id, EventKind.ANSWERED)
     assert (answered.payload["question"], answered.payload["by"]) == (COLOUR.id, "Ben")
@@ -148,7 +148,7 @@ async def test_a_run_waits_through_a_restart(world: World) -> None:
     await world.settled(await world.runner.answer("PROJ-1", COLOUR.id, Said(by="Ada", text="Blue.")))
 
     assert (await world.store.run(run_id)).status == "idle"
-    assert len(set(world.claude.sessions)) == 1
+    assert len(set(world.claude.used)) == 1
     assert len(set(world.claude.prompt_ids)) == len(world.claude.prompt_ids) == 2
 
 

@@ -96,7 +96,7 @@ async def test_edits_with_a_pull_request_wanted_pass_the_gates_and_open_a_draft(
     assert "I added dark." in proposal.body
     assert "| implement | ✅ passed | 2 turns, $0.01 |" in proposal.body
     assert len(world.claude.asked(FIX_LINT)) == 1
-    assert len(set(world.claude.sessions)) == 1
+    assert len(set(world.claude.used)) == 1
     assert not world.worktree.exists()
     assert [each.unpublished for each in await world.store.changes("PROJ-1")] == [False]
 
@@ -207,7 +207,7 @@ async def test_the_first_message_comes_with_ticket_and_guides_and_later_ones_by_
         assert known not in second
     assert "Ada writes:" in first
     assert "Ben writes:" in second
-    assert len(set(world.claude.sessions)) == 1
+    assert len(set(world.claude.used)) == 1
 
 
 async def test_what_people_pushed_in_between_is_told_once(world: World) -> None:

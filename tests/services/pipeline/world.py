@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import shutil
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, TypeVar
@@ -76,7 +77,9 @@ class World:
         self.gateway = MockGateway()
         self.journal = Journal()
         self.options = ALL_GATES
+        self.stall_s = 600.0
         self._runner: TicketRunner | None = None
+        self._database: MockStore | None = None
         self._message_ids = map("message-{}".format, itertools.count(1))
 
     @property
@@ -100,6 +103,7 @@ class World:
             repositories=MockRepositories(self.github, *self.others),
             checks=self.checks,
             langfuse=self.langfuse,
+            stall_s=self.stall_s,
         )
         engine = MockEngine(concurrency=concurrency, journal=self.journal)
         self._runner = TicketRunner(
@@ -111,6 +115,14 @@ class World:
             models=MODELS,
         )
         await self._runner.start()
+
+    def lose_machine(self) -> None:
+        """Its disks are gone; the next process is on another machine, with the same database and the same forge."""
+        shutil.rmtree(self.root, ignore_errors=True)
+        self.root = self.root.with_name(f"{self.root.name}-next")
+        self.github = self.github.on_another_machine(self.root)
+        self._database = self._database or self.store  # whose tables end with it
+        self.store = MockStore(beside=self._database, shared=True)
 
     async def stop(self) -> None:
         """The process ends."""

@@ -52,7 +52,7 @@ async def test_messages_wait_for_the_active_run_and_follow_in_order_each_in_its_
     assert await queued(world) == []
     asked = [each for each in world.claude.permissions if each is not Permission.ALONE]
     assert asked[-3:] == [Permission.EDIT, Permission.EDIT, Permission.READ]
-    assert len(set(world.claude.sessions)) == 1
+    assert len(set(world.claude.used)) == 1
 
 
 async def test_a_message_that_is_withdrawn_is_never_asked(world: World) -> None:
@@ -157,7 +157,7 @@ async def test_a_webhooks_run_is_taken_over_by_a_message_while_it_runs(world: Wo
 
     assert (await world.store.run(str(webhook.run_id))).status == "idle"
     assert (run.status, run.mode, run.trigger) == ("pr_opened", "edits", "message")
-    assert len({world.claude.sessions[0], world.claude.sessions[1]}) == 1
+    assert len({world.claude.used[0], world.claude.used[1]}) == 1
     assert world.github.files(BRANCH)["more.txt"] == "more\n"
 
 
@@ -174,7 +174,7 @@ async def test_a_person_goes_on_after_a_webhooks_run_on_its_branch_and_pull_requ
     (prompt,) = world.claude.asked("And more.")
     assert "Ada Human: Say why" in prompt
     assert "On every page." not in prompt, "the session knows the ticket"
-    assert world.claude.sessions[0] == world.claude.sessions[-2]
+    assert world.claude.used[0] == world.claude.used[-2]
 
 
 async def test_a_message_during_a_webhooks_run_becomes_the_next_turn(world: World) -> None:
@@ -216,7 +216,7 @@ async def test_a_retry_of_edits_that_failed_before_they_were_made_asks_the_same_
     run = await world.settled(await world.runner.retry_run(failed.id, by="Ben"))
 
     assert (run.mode, run.text, run.auto_pr, run.by, run.status) == ("edits", "Add dark.", True, "Ben", "pr_opened")
-    assert len(set(world.claude.sessions)) == 1
+    assert len(set(world.claude.used)) == 1
     # The words are Ada's, and were said before.
     assert await world.events(run.id, EventKind.MESSAGE_SENT) == []
     began = (await world.events(run.id, EventKind.RUN_STATUS))[0]

@@ -66,7 +66,7 @@ async def test_a_ticket_that_is_sent_again_after_its_end_goes_on_with_session_br
     assert [each.created for each in second.pull_requests] == [False]
     files = world.github.files(BRANCH)
     assert (files["theme.txt"], files["more.txt"]) == ("light\ndark\n", "more\n")
-    assert len(set(world.claude.sessions)) == 1
+    assert len(set(world.claude.used)) == 1
     assert len(world.claude.asked(AGAIN)) == 1
 
 
@@ -153,7 +153,7 @@ async def test_a_retry_after_a_failure_goes_on_in_the_same_session_and_worktree(
     run = await world.ended(str(receipt.run_id))
 
     assert (receipt.status, run.status, run.trigger) == ("accepted", "pr_opened", failed.trigger)
-    assert len(set(world.claude.sessions)) == 1
+    assert len(set(world.claude.used)) == 1
     assert world.github.files(BRANCH)["half.txt"] == "half\n"
     assert set(stages_of(run)) == {"workspace", "implement", "review", "publish"}, "with the options of the run before"
 

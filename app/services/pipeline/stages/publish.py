@@ -83,7 +83,7 @@ async def _push(bench: Bench, proposal: _Proposal) -> _Proposal:
     message = pull_request_title(bench.context.job.ticket, redact=bench.context.hands.redact)
     pushed = proposal
     for attempt in range(_MOST_MERGES):
-        commit = await steps.run(f"commit{label} {attempt}", partial(github.commit, workspace, message), str | None)
+        commit = await steps.run(f"commit{label} {attempt}", partial(_committed, bench, workspace, message), str | None)
         look = partial(github.inspect, workspace, commit or workspace.parent)
         found = await steps.run(f"inspect{label} {attempt}", look, Inspection)
         pushed = replace(pushed, inspection=found)
@@ -93,8 +93,7 @@ async def _push(bench: Bench, proposal: _Proposal) -> _Proposal:
             return pushed  # what there is, is published
         if await steps.run(f"push{label} {attempt}", partial(_is_pushed, bench, workspace, commit), bool):
             return pushed
-        again = partial(github.prepare, workspace.branch, base=workspace.base)
-        workspace = await steps.run(f"merge{label} {attempt}", again, Workspace)
+        workspace = await steps.run(f"merge{label} {attempt}", partial(_merged, bench, workspace), Workspace)
         pushed = replace(proposal, summary=f"{proposal.summary}\n\n{_MERGED}")
         if workspace.conflicts:
             words = partial(_conflict_prompt, bench, workspace)
@@ -102,12 +101,25 @@ async def _push(bench: Bench, proposal: _Proposal) -> _Proposal:
     raise WorkFailed(f"People pushed to {workspace.branch} {_MOST_MERGES} times in between. Retry the run.")
 
 
+async def _committed(bench: Bench, workspace: Workspace, message: str) -> str | None:
+    commit = await bench.github(workspace).commit(workspace, message)
+    await bench.keeping.keep(workspace)  # another machine may have to push this very commit
+    return commit
+
+
 async def _is_pushed(bench: Bench, workspace: Workspace, commit: str) -> bool:
     try:
-        await bench.github(workspace).push(workspace, commit)
+        await bench.github(workspace).push(workspace, commit, guard=bench.context.guard)
     except BranchMoved:
         return False
+    await bench.keeping.keep(workspace)
     return True
+
+
+async def _merged(bench: Bench, workspace: Workspace) -> Workspace:
+    merged = await bench.github(workspace).prepare(workspace.branch, base=workspace.base)
+    await bench.keeping.keep(merged)
+    return merged
 
 
 async def _conflict_prompt(bench: Bench, workspace: Workspace) -> str:
@@ -130,9 +142,11 @@ async def _open(bench: Bench, proposal: _Proposal, step: str) -> PullRequest:
         )
         draft = context.job.mode is not RunMode.IMPLEMENT or needs_draft(gates) or bool(found.protected)
         title = pull_request_title(ticket, redact=context.hands.redact)
-        return await bench.github(workspace).open_pull_request(
-            workspace, title=title, body=said, draft=draft, hold=found.adds_protected
+        opened = await bench.github(workspace).open_pull_request(
+            workspace, title=title, body=said, draft=draft, hold=found.adds_protected, guard=context.guard
         )
+        await bench.keeping.keep(workspace)
+        return opened
 
     return await context.steps.run(f"{step}{bench.label(workspace)}", body, PullRequest)
 

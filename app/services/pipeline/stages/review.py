@@ -1,5 +1,6 @@
 """A second pair of eyes: a fresh session that only reads, and the author who fixes what it finds."""
 
+from app.domain.naming import REVIEWER
 from app.domain.verdicts import parse_verdict
 from app.models import StageName, StageStatus
 from app.prompts.ticket_prompts import build_fix_prompt, build_review_prompt
@@ -10,7 +11,7 @@ from app.services.pipeline.bench import Bench
 async def review(bench: Bench) -> GateReport:
     """The review's verdict, fixed once where it found something."""
     context, session = bench.context, bench.session
-    reviewer = session.model_copy(update={"id": context.id_of("reviewer")})
+    reviewer = session.model_copy(update={"id": context.id_of(REVIEWER)})
 
     async def ask() -> str:
         changes = await context.hands.store.changes(context.job.ticket.key)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from app.domain.naming import branch_of
@@ -11,6 +12,7 @@ from app.results import Account, Workspace
 from app.services.claude_code.base import SessionRef
 from app.services.pipeline.bench import Bench
 from app.services.pipeline.context import Context, together
+from app.services.pipeline.keeping import Keeping
 
 
 async def prepare(context: Context) -> Bench:
@@ -19,15 +21,22 @@ async def prepare(context: Context) -> Bench:
         session_id = await context.steps.run("session", lambda: _session_id(context), str)
         context.session_id = session_id
 
+        keeping = Keeping(context)
+
         async def body() -> tuple[Workspace, ...]:
-            return await _prepared(context, session_id)
+            prepared = await _prepared(context, session_id, keeping)
+            await keeping.keep(*prepared)
+            return prepared
 
         workspaces = await context.steps.run("workspace", body, tuple[Workspace, ...])
+        workspaces = await keeping.arrive(workspaces)
+        context.keep = partial(keeping.keep, *workspaces)
         end.summary = "; ".join(f"{each.branch} from {each.base} at {each.base_commit[:8]}" for each in workspaces)
-        return Bench(context=context, workspaces=workspaces, session=_session(context, session_id, workspaces))
+        session = _session(context, session_id, workspaces)
+        return Bench(context=context, workspaces=workspaces, session=session, keeping=keeping)
 
 
-async def _prepared(context: Context, session_id: str) -> tuple[Workspace, ...]:
+async def _prepared(context: Context, session_id: str, keeping: Keeping) -> tuple[Workspace, ...]:
     claude_code, chosen = context.hands.claude_code, _chosen(context)
 
     def warm(session: SessionRef) -> None:
@@ -39,8 +48,9 @@ async def _prepared(context: Context, session_id: str) -> tuple[Workspace, ...]:
             repository = context.hands.repositories.of(choice.name)
         except NotFound as error:  # the settings have changed since it was chosen
             raise WorkFailed(error.message) from error
+        saved = await keeping.newest(choice.name)
         if len(chosen) > 1:
-            return await repository.prepare(branch, base=choice.base)
+            return await repository.prepare(branch, base=choice.base, saved=saved)
 
         async def occupied(directory: Path) -> None:
             # The CLI starts while git checks the files out; the first turn waits for it, nobody else.
@@ -48,7 +58,7 @@ async def _prepared(context: Context, session_id: str) -> tuple[Workspace, ...]:
             warm(SessionRef(id=session_id, directory=directory, reads=reads, account=_account(context)))
 
         ground = await claude_code.ground(session_id)
-        return await repository.prepare(branch, base=choice.base, occupied=occupied, ground=ground)
+        return await repository.prepare(branch, base=choice.base, occupied=occupied, ground=ground, saved=saved)
 
     workspaces = await together(map(one, chosen))
     if len(workspaces) > 1:  # a process is shut into its worktrees as it starts, so all of them must be there
@@ -59,7 +69,14 @@ async def _prepared(context: Context, session_id: str) -> tuple[Workspace, ...]:
 def _session(context: Context, session_id: str, workspaces: Sequence[Workspace]) -> SessionRef:
     first, *others = (workspace.directory for workspace in workspaces)
     reads = tuple(path for workspace in workspaces for path in workspace.reads)
-    return SessionRef(id=session_id, directory=first, others=tuple(others), reads=reads, account=_account(context))
+    return SessionRef(
+        id=session_id,
+        directory=first,
+        others=tuple(others),
+        reads=reads,
+        account=_account(context),
+        restored=any(workspace.restored for workspace in workspaces),
+    )
 
 
 def _account(context: Context) -> Account:
