@@ -289,6 +289,20 @@ class Settings(BaseSettings):
         return known
 
     @property
+    def gh_token_rotates(self) -> bool:
+        """GH_TOKEN is in a file, where somebody may put a fresh one at any time."""
+        return self.gh_token is not None and bool(os.environ.get("GH_TOKEN_FILE"))
+
+    def gh_token_now(self) -> SecretStr | None:
+        """GH_TOKEN; its file is read again, because a token of a GitHub App is valid for an hour.
+
+        Raises ConfigurationError when the file cannot be read.
+        """
+        if self.gh_token_rotates:
+            return SecretStr(content_of(Path(os.environ["GH_TOKEN_FILE"]), "gh_token"))
+        return self.gh_token
+
+    @property
     def secrets(self) -> dict[str, str]:
         """The values that nobody may see, by their variables."""
         fields = ((name, getattr(self, name)) for name in type(self).model_fields)

@@ -19,6 +19,7 @@ from app.errors import ConfigurationError
 from app.logger import get_logger
 from app.sandbox import trial, views
 from app.sandbox.environment import for_programs
+from app.sandbox.leftovers import Leftovers
 from app.sandbox.network import EgressProxy
 
 _log = get_logger(__name__)
@@ -103,6 +104,11 @@ class Sandbox:
     def how(self) -> How:
         """What keeps programs in; where nothing else works in development, `off`."""
         return self._how
+
+    @property
+    def leftovers(self) -> Leftovers:
+        """The programs of these rooms that nobody watches over any more."""
+        return Leftovers(root=self._root)
 
     async def start(self) -> None:
         """Try the sandbox for real, and open the way to package registries.

@@ -18,6 +18,7 @@ VENDORS = {
     "langfuse": {"services/langfuse"},
     "httpx": {"http.py", "services/langfuse"},
     "slowapi": {"api"},
+    "psycopg": {"services/store"},
     "sqlalchemy": {"database.py", "services/store", "services/engine"},
     "alembic": {"services/store"},
     "sse_starlette": {"routes"},
@@ -33,6 +34,7 @@ VENDORS = {
     "rich": {"cli"},
     "typer": {"cli"},
     "structlog": {"logger.py"},
+    "prometheus_client": {"metrics.py"},
 }
 """Each vendor's library is known to one room."""
 

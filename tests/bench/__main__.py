@@ -11,7 +11,20 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from app.services.claude_code.options import BUNDLED_CLI
-from tests.bench import ack, corrections, crowd, first_request, gateway, overload, pages, prefix, steps, streams
+from tests.bench import (
+    ack,
+    corrections,
+    crowd,
+    first_request,
+    gateway,
+    growth,
+    overload,
+    pages,
+    prefix,
+    readers,
+    steps,
+    streams,
+)
 from tests.bench.measurements import Measurement
 
 BENCHES: dict[str, Callable[[], list[Measurement]]] = {
@@ -24,6 +37,8 @@ BENCHES: dict[str, Callable[[], list[Measurement]]] = {
     "overload": overload.measure,
     "pages": pages.measure,
     "streams": streams.measure,
+    "readers": readers.measure,
+    "growth": growth.measure,
     "steps": steps.measure,
 }
 _HEAD = ("bench", "", "auto-code", "yardstick", "ratio", "aim")

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from tests.bench.measurements import Measurement
+from tests.flows.programs import start_fresh
 from tests.flows.service import Service
 from tests.flows.world import CORRECTED, World
 
@@ -15,7 +16,7 @@ _SAMPLE_S = 0.02
 
 def measure() -> list[Measurement]:
     """Tickets with all three corrections, so that reviewers need processes too."""
-    with World(CORRECTED) as world, world.service(fresh=True, MAX_CONCURRENT_RUNS=str(_LIMIT)) as service:
+    with World(CORRECTED) as world, world.service(start_fresh, MAX_CONCURRENT_RUNS=str(_LIMIT)) as service:
         sampler = _Sampler(service.pid)
         sampler.start()
         started = time.monotonic()

@@ -38,6 +38,11 @@ class Feed:
     port: int
     _process: "subprocess.Popen[str]"
 
+    @property
+    def pid(self) -> int:
+        """Of the service's process."""
+        return self._process.pid
+
     def send(self, *, events: int, rate: float = 0) -> dict[str, float]:
         """Let events come, and return when each mark was written; the next ones have marks of their own."""
         assert self._process.stdin is not None

@@ -17,6 +17,7 @@ from app.models import (
     RunMode,
     RunStatus,
     Trigger,
+    Work,
 )
 from app.services.store import Claim, Store
 from tests.contracts.test_store import accepted, claim_of, queue
@@ -37,13 +38,18 @@ class Engine:
     """Takes every work, and says which."""
 
     def __init__(self) -> None:
-        self.works: list[str] = []
+        self.taken: list[Work] = []
 
-    def __call__(self, _transaction: Any, work: str) -> None:
-        self.works.append(work)
+    def __call__(self, _transaction: Any, work: Work) -> None:
+        self.taken.append(work)
+
+    @property
+    def works(self) -> list[str]:
+        """Their ids."""
+        return [work.id for work in self.taken]
 
 
-def refuse(_transaction: Any, _work: str) -> None:
+def refuse(_transaction: Any, _work: Work) -> None:
     """An engine that takes nothing."""
     raise EngineAway
 

@@ -14,7 +14,7 @@ from app.services.github.mock_client import MockGitHub, MockRepositories
 from app.services.langfuse.mock_client import MockLangfuse
 from app.services.pipeline import Hands, Pipeline
 from app.services.runner import Runner
-from app.services.runner.client import TicketRunner
+from app.services.runner.client import Limits, TicketRunner
 from app.services.runner.mock_client import MockRunner
 from app.services.store.mock_client import MockStore
 from app.services.tracker.base import Tracker
@@ -53,5 +53,11 @@ def runner_of(kind: str, store: MockStore, root: Path, *, tracker: Tracker | Non
         langfuse=MockLangfuse(),
     )
     return TicketRunner(
-        hands=hands, engine=MockEngine(), pipeline=Unending(), tracker=tracker, options=OPTIONS, models=MODELS
+        hands=hands,
+        engine=MockEngine(),
+        pipeline=Unending(),
+        tracker=tracker,
+        options=OPTIONS,
+        models=MODELS,
+        limits=Limits(drain_s=0.01),
     )

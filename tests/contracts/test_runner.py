@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from app.errors import Conflict, NotFound, StoreUnavailable
 from app.models import PipelineOptions, RunFilter, RunStatus, Ticket, Trigger
+from app.results import Worker, WorkerState
 from app.services.runner import Delivery, Runner
 from app.services.store.mock_client import MockStore
 from tests.contracts.runners import KINDS, OPTIONS, runner_of
@@ -119,3 +121,34 @@ async def test_while_the_database_is_away_nothing_is_taken(runner: Runner, store
             await asked
     store.away = False
     await taken(runner)
+
+
+# The process
+
+
+async def test_a_runner_that_drains_says_so_and_still_takes_tickets(runner: Runner, store: MockStore) -> None:
+    assert (runner.state, dict(await runner.hindrances())) == (WorkerState.WORKING, {})
+    async with asyncio.timeout(LIMIT_S):
+        await runner.drain()
+        await runner.drain()
+    assert (runner.state, list(await runner.hindrances())) == (WorkerState.DRAINING, ["draining"])
+    run_id = await taken(runner)
+    assert (await store.run(run_id)).status is RunStatus.QUEUED
+    assert runner.at_work == ()
+
+
+async def test_a_runner_without_its_database_can_begin_nothing(runner: Runner, store: MockStore) -> None:
+    store.away = True
+    assert list(await runner.hindrances()) == ["database"]
+    store.away = False
+    assert dict(await runner.hindrances()) == {}
+
+
+async def test_workers_are_listed_while_they_are_alive(runner: Runner, store: MockStore) -> None:
+    at = datetime(2026, 1, 2, tzinfo=UTC)
+    other = Worker(id="far", host="far", state=WorkerState.FULL, note="No room.", started_at=at, seen_at=at)
+    await store.beat(other)
+    (found,) = [worker for worker in await runner.workers() if worker.id == "far"]
+    assert (found.state, found.note) == (WorkerState.FULL, "No room.")
+    await store.leave("far")
+    assert "far" not in [worker.id for worker in await runner.workers()]

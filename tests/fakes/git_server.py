@@ -56,13 +56,13 @@ class GitServer(Repositories, Server[GitRequest]):
     def __init__(self, root: Path, *, token: str = TOKEN) -> None:
         Repositories.__init__(self, root)
         Server.__init__(self, GitRequest)
-        self._token = token
+        self.token = token
 
     def credential(self, headers: Mapping[str, str]) -> Credential:
         sent = headers.get("authorization")
         if sent is None:
             return "absent"
-        expected = base64.b64encode(f"x-access-token:{self._token}".encode()).decode()
+        expected = base64.b64encode(f"x-access-token:{self.token}".encode()).decode()
         return "right" if sent == f"Basic {expected}" else "wrong"
 
     def refusal(self, status: int) -> Answer:

@@ -68,7 +68,7 @@ class GitHubApi(Server[GitHubRequest]):
         super().__init__(GitHubRequest, socket=socket)
         self.forges = {name: Forge(name, git, login) for name, git in repositories.items()}
         self._socket_path = socket
-        self._token = token
+        self.token = token
         self._login = login
 
     def __getitem__(self, repository: str) -> Forge:
@@ -78,7 +78,7 @@ class GitHubApi(Server[GitHubRequest]):
         sent = headers.get("authorization")
         if sent is None:
             return "absent"
-        return "right" if sent in {f"token {self._token}", f"Bearer {self._token}"} else "wrong"
+        return "right" if sent in {f"token {self.token}", f"Bearer {self.token}"} else "wrong"
 
     def refusal(self, status: int) -> Answer:
         return github_rest.refusal(status)

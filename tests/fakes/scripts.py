@@ -160,6 +160,11 @@ def goes_on(prompt: str) -> bool:
     return prompt.lower().startswith(("go on", "continue", "carry on"))
 
 
+def says_files_are_lost(prompt: str) -> bool:
+    """Whether a prompt that asks to carry on says that the files may be older than the conversation."""
+    return "machine" in prompt and "lost" in prompt
+
+
 def conversation(
     turns: Mapping[str, Sequence[Reply]],
     *,
@@ -171,8 +176,8 @@ def conversation(
 
     `key` tells the turn's name from the prompt; without it that is the first name that occurs in the prompt,
     in any case. A prompt that only `continues` a turn gets that turn's first reply that was not said and done
-    in full: a reply cut off in the middle, or whose tool call was interrupted, is given again. After its last
-    reply a turn repeats the last one's text.
+    in full: a reply cut off in the middle, or whose tool call was interrupted, is given again. Where it says that
+    the files are lost, that is the turn's first. After its last reply a turn repeats the last one's text.
     """
     name_of = key or (lambda prompt: next((name for name in turns if name.lower() in prompt.lower()), None))
 
@@ -181,7 +186,8 @@ def conversation(
         if not real or (name := name_of(real[-1][1])) is None:
             return otherwise
         replies = turns[name]
-        step = _done(replies, request.messages[real[-1][0] + 1 :])
+        began = max(i for i, text in request.prompts if i == real[-1][0] or says_files_are_lost(text))
+        step = _done(replies, request.messages[began + 1 :])
         return _addressed(replies[step], request) if step < len(replies) else Reply(replies[-1].text)
 
     return script

@@ -3,21 +3,54 @@
 What the program costs to start is two CPU seconds of imports, a hundred times in a run of the tests.
 """
 
+import ctypes
 import multiprocessing
 import os
+import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from subprocess import Popen
+from typing import Protocol
 
+_END_WITH_PARENT = 1  # PR_SET_PDEATHSIG of linux/prctl.h
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["app.main", "uvicorn.protocols.http.auto", "uvicorn.lifespan.on"])
 
 
-def start(arguments: Sequence[str], *, env: Mapping[str, str], directory: Path, log: Path) -> "Forked":
-    """`auto-code` with these arguments, its output appended to `log`. `env` is its whole environment."""
-    return Forked(_FORKS.Process(target=_be, args=(tuple(arguments), dict(env), directory, log)))
+class Program(Protocol):
+    """A process that was started."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """Its exit status, once it has ended."""
+
+    def wait(self, timeout: float) -> int:
+        """That status, which is waited for."""
+
+
+class Launch(Protocol):
+    """A way to start `auto-code`."""
+
+    def __call__(self, arguments: Sequence[str], *, env: Mapping[str, str], directory: Path, log: Path) -> Program:
+        """Start it with these arguments and exactly this environment, its output appended to `log`."""
+
+
+def start(
+    arguments: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    directory: Path,
+    log: Path,
+    before: Callable[[], object] | None = None,
+) -> "Forked":
+    """`auto-code` with these arguments, its output appended to `log`. `env` is its whole environment.
+
+    `before` is called in the process before anything of the program runs; it must be one that can be pickled.
+    """
+    return Forked(_FORKS.Process(target=_be, args=(tuple(arguments), dict(env), directory, log, before)))
 
 
 def start_fresh(arguments: Sequence[str], *, env: Mapping[str, str], directory: Path, log: Path) -> Popen[bytes]:
@@ -48,8 +81,12 @@ class Forked:
         return self._process.exitcode
 
 
-def _be(arguments: tuple[str, ...], env: dict[str, str], directory: Path, log: Path) -> None:
-    """Become the program."""
+def _be(
+    arguments: tuple[str, ...], env: dict[str, str], directory: Path, log: Path, before: Callable[[], object] | None
+) -> None:
+    """Become the program. It ends with the server that forked it, which ends with the tests, however those end."""
+    ctypes.CDLL(None).prctl(_END_WITH_PARENT, signal.SIGKILL)
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # among them what would keep the server at work without its tests
     os.environ.clear()
     os.environ.update(env)
     os.chdir(directory)
@@ -60,6 +97,8 @@ def _be(arguments: tuple[str, ...], env: dict[str, str], directory: Path, log: P
     sys.argv = ["auto-code", *arguments]
     sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115 - for the process's life
     sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
+    if before is not None:
+        before()
     from app.cli import main  # noqa: PLC0415 - only here it is the program
 
     main()

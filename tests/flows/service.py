@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -27,16 +26,17 @@ _RUN_LIMIT_S = 60.0
 class Service:
     """`auto-code` on a free port of loopback. `env` is its whole environment but for what names the port.
 
-    `fresh`: the installed program, for tests about its own environment or its memory; else the quick way.
+    `launch` is how it is started next: the quick way, or as the installed program, for tests about its own environment
+    or its memory.
     """
 
-    def __init__(self, *, env: Mapping[str, str], directory: Path, fresh: bool = False) -> None:
+    def __init__(self, *, env: Mapping[str, str], directory: Path, launch: programs.Launch = programs.start) -> None:
         self.port = _free_port()
         self.env = {**env, "CLAUDE_CODE_API_PORT": str(self.port)}
         self.log = directory / "service.log"
         self._directory = directory
-        self._launch = programs.start_fresh if fresh else programs.start
-        self._process: subprocess.Popen[bytes] | programs.Forked | None = None
+        self.launch = launch
+        self._process: programs.Program | None = None
         self.http = httpx.Client(
             base_url=f"http://127.0.0.1:{self.port}",
             headers={"Authorization": f"Bearer {ACCESS_CODE}"},
@@ -44,12 +44,16 @@ class Service:
             trust_env=False,
         )
 
+    def begin(self, *arguments: str) -> None:
+        """Start it with these arguments, and do not wait."""
+        self._process = self.launch(arguments, env=self.env, directory=self._directory, log=self.log)
+
     def start(self) -> None:
         """Start it, and return when it is healthy."""
-        self._process = self._launch((), env=self.env, directory=self._directory, log=self.log)
+        self.begin()
         give_up = time.monotonic() + _START_LIMIT_S
-        while not self._healthy():
-            if self._process.poll() is not None or time.monotonic() > give_up:
+        while not self.healthy:
+            if not self.alive or time.monotonic() > give_up:
                 raise AssertionError(f"The service did not start:\n{self.log.read_text()}")
             time.sleep(0.02)
 
@@ -60,6 +64,19 @@ class Service:
     def stop(self) -> None:
         """End it as an operator would (SIGTERM)."""
         self._end(signal.SIGTERM)
+
+    @property
+    def alive(self) -> bool:
+        """Its process has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def healthy(self) -> bool:
+        """It says that it can take work."""
+        try:
+            return self.http.get("/health").status_code == 200
+        except httpx.TransportError:
+            return False
 
     @property
     def pid(self) -> int:
@@ -142,12 +159,6 @@ class Service:
         if self._process is not None and self._process.poll() is None:
             os.kill(self._process.pid, how)
             self._process.wait(30)
-
-    def _healthy(self) -> bool:
-        try:
-            return self.http.get("/health").status_code == 200
-        except httpx.TransportError:
-            return False
 
 
 def _free_port() -> int:

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.forge import Pull
+from tests.fakes.git_server import GitRequest
 from tests.fakes.scripts import Reply
 from tests.flows.leftovers import processes_in
 from tests.flows.service import Service
-from tests.flows.world import CLEAN, IMPLEMENT, REPOSITORY, World
+from tests.flows.world import CLEAN, IMPLEMENT, REPOSITORY, TOKEN, WITHOUT_GATES, World
 
 Fault = Callable[[World], None]
 Place = tuple[World, Service]
@@ -76,8 +77,12 @@ def fetch(kind: int | str, times: int | None = 1) -> Fault:
     return lambda world: world.git.fault(kind, times=times, when=lambda r: not r.is_push)
 
 
+def pushes(request: GitRequest) -> bool:
+    return request.is_push
+
+
 def push(kind: int | str, times: int | None = 1) -> Fault:
-    return lambda world: world.git.fault(kind, times=times, when=lambda r: r.is_push)
+    return lambda world: world.git.fault(kind, times=times, when=pushes)
 
 
 def forge(kind: int | str, times: int | None = 1, *, opening: bool = False) -> Fault:
@@ -97,7 +102,9 @@ PASSING: dict[str, Fault] = {
     "model silent in mid-stream": model("hang_mid_stream"),
     "fetch 503": fetch(503),
     "fetch cut": fetch("cut_before_headers"),
+    "fetch slow": fetch("slow", times=3),
     "push 500": push(500),
+    "push slow": push("slow"),
     "push happened, its answer was lost": push("cut_after_work", times=1),
     "gh 502": forge(502),
     "gh 403 secondary limit": forge("secondary_limit"),
@@ -149,6 +156,41 @@ def test_what_lasts_fails_the_run_with_one_sentence_and_a_retry_goes_on(
     assert len(pulls(world, key)) == 1
 
 
+def test_a_forge_that_is_away_fails_the_run_and_a_retry_goes_on(impatient: Place, key: str) -> None:
+    world, service = impatient
+    with world.git.gate(pushes) as gate:
+        run_id = service.accept(world.ticket(key))
+        gate.wait()
+        world.git.stop()
+    run = service.wait(run_id)
+    world.git.start()
+
+    assert (run["status"], pulls(world, key)) == ("failed", [])
+    assert "github.com" in run["error"]
+    retried = service.http.post(f"/api/v1/runs/{run_id}/retry").json()
+    assert service.wait(retried["run_id"])["status"] == "pr_opened"
+
+
+def test_a_token_that_is_replaced_twice_while_a_run_goes_on_is_fetched_anew_at_each_write() -> None:
+    with World() as world:
+        file = world.directory / "token"
+        file.write_text(TOKEN)
+        settings = {**WITHOUT_GATES, "GH_TOKEN": "", "GH_TOKEN_FILE": str(file)}
+        working = world.model.gate(lambda r: IMPLEMENT in r.prompt)
+        pushed = world.git.gate(pushes, after_work=True)
+        with world.service(**settings) as service:
+            run_id = service.accept(world.ticket())
+            for gate, token in ((working, f"{TOKEN}2"), (pushed, f"{TOKEN}3")):
+                gate.wait()
+                world.git.token = world.github.token = token
+                file.write_text(f"{token}\n")
+                gate.open()
+            run = service.wait(run_id)
+
+    assert (run["status"], run["error"]) == ("pr_opened", None)
+    assert len(world.pulls) == 1
+
+
 def test_a_refused_credential_is_not_tried_again_for_minutes() -> None:
     with World() as world, world.service(CLAUDE_MAX_RETRIES="10") as service:
         world.model.fault(401, times=None)
@@ -189,13 +231,12 @@ def test_a_missing_cli_is_said() -> None:
         assert "There is no Claude Code at" in run["error"]
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_a_killed_cli_is_resumed_in_its_session(usual: Place, key: str, how: signal.Signals) -> None:
+def test_a_killed_cli_is_resumed_in_its_session(usual: Place, key: str) -> None:
     world, service = usual
     with world.model.gate(lambda r: IMPLEMENT in r.prompt and len(r.messages) > 2) as gate:
         run_id = service.accept(world.ticket(key))
         gate.wait()
-        end(clis(world, but=service.pid), how)
+        kill(clis(world, but=service.pid))
     run = service.wait(run_id)
 
     assert run["status"] == "pr_opened"
@@ -205,7 +246,7 @@ def test_a_killed_cli_is_resumed_in_its_session(usual: Place, key: str, how: sig
 
 def test_two_people_who_push_in_between_lose_nothing(usual: Place, key: str) -> None:
     world, service = usual
-    with world.git.gate(lambda r: r.is_push) as gate:
+    with world.git.gate(pushes) as gate:
         run_id = service.accept(world.ticket(key))
         gate.wait()
         world.git.commit_as_human(REPOSITORY, branch(key), {"notes.txt": "by hand\n"}, "A note")
@@ -228,9 +269,9 @@ def test_a_change_that_is_empty_opens_nothing_and_says_so(usual: Place) -> None:
     assert branch(DONE_ALREADY) not in world.git.heads(REPOSITORY)
 
 
-def end(pids: list[int], how: signal.Signals) -> None:
+def kill(pids: list[int]) -> None:
     for pid in pids:
-        os.kill(pid, how)
+        os.kill(pid, signal.SIGKILL)
     give_up = time.monotonic() + 10
     while any(map(lives, pids)) and time.monotonic() < give_up:
         time.sleep(0.01)

@@ -13,6 +13,7 @@ from tests.fakes.langfuse_api import PUBLIC_KEY, SECRET_KEY, LangfuseApi
 from tests.fakes.messages_api import API_KEY
 from tests.fakes.scripts import Reply, bash, read_file, write_file
 from tests.flows.outside import Outside
+from tests.flows.programs import start_fresh
 from tests.flows.service import ACCESS_CODE, WEBHOOK_SECRET, Service
 from tests.flows.world import IMPLEMENT, REPOSITORY, TOKEN, WITHOUT_GATES, World
 
@@ -130,7 +131,7 @@ def test_an_agent_that_looks_everywhere_finds_reaches_and_publishes_nothing(lang
             "LANGFUSE_BASE_URL": langfuse.url,
         }
         settings: dict[str, Any] = {**plant(world), **tracing, **WITHOUT_GATES, "AGENT_NETWORK": "none"}
-        with world.service(fresh=True, **settings) as service:
+        with world.service(start_fresh, **settings) as service:
             turns[IMPLEMENT] = attack(world, service, outside)
             run = service.wait(service.accept(world.ticket("PROJ-1")))
             events = service.events(run["id"])

@@ -16,6 +16,7 @@ from tests.fakes.git_server import GitServer
 from tests.fakes.github_api import GitHubApi
 from tests.fakes.messages_api import API_KEY, MessagesApi
 from tests.fakes.scripts import ModelRequest, Reply, conversation, edit_file, read_file, verdict, write_file
+from tests.flows import programs
 from tests.flows.service import ACCESS_CODE, WEBHOOK_SECRET, Json, Service
 
 REPOSITORY = "acme/widgets"
@@ -111,11 +112,11 @@ class World:
         self._servers = (self.model, self.git, self.github)
         self._open = ExitStack()
 
-    def service(self, *, at: Path | None = None, fresh: bool = False, **settings: str) -> Service:
-        """The service in this world, not yet started; `settings` are variables in upper case. `at` is a directory of
-        its own, where there are several; `fresh` as in Service.
+    def service(self, launch: programs.Launch = programs.start, at: Path | None = None, /, **settings: str) -> Service:
+        """The service in this world, not yet started; `settings` are variables in upper case. `launch` as in Service;
+        `at` is a directory of its own, where there are several.
         """
-        return Service(env={**self._environment(), **settings}, directory=at or self.directory, fresh=fresh)
+        return Service(env={**self._environment(), **settings}, directory=at or self.directory, launch=launch)
 
     @staticmethod
     def ticket(key: str = "PROJ-1", *, summary: str = "Add dark mode toggle", timestamp: int | None = None) -> Json:
@@ -183,4 +184,5 @@ class World:
             "PIPELINE_TESTS": "true",
             "RETRY_AFTER_S": "0.1,0.2",
             "CLAUDE_MAX_RETRIES": "2",
+            "DRAIN_SECONDS": "0",
         }

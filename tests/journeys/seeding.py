@@ -7,7 +7,7 @@ service runs.
 """
 
 from bisect import bisect_right
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,8 @@ import sqlalchemy as sa
 from app.database import Database, sqlite_url
 from app.models import Stage
 from app.services.store import migrations, tables
-from app.services.store.sql import Body, SqlStore
+from app.services.store.sql import SqlStore
+from app.services.store.transactions import Body
 
 T = TypeVar("T")
 
@@ -46,13 +47,11 @@ class Past(SqlStore):
     async def stop(self) -> None:
         """Who opened the transaction ends it."""
 
-    async def _patient(self, way: Callable[[Body[T]], Awaitable[T]], body: Body[T]) -> T:
-        return await way(body)
+    @property
+    def shared(self) -> bool:
+        return False
 
-    async def _write(self, body: Body[T]) -> T:
-        return body(self._connection)
-
-    async def _read(self, body: Body[T]) -> T:
+    async def _transact(self, body: Body[T], *, writes: bool) -> T:
         return body(self._connection)
 
 

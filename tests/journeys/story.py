@@ -24,6 +24,7 @@ from app.models import (
     Ticket,
     Tokens,
     Trigger,
+    Work,
 )
 from app.results import CheckOutcome, Turn
 from app.services.store.base import Claim
@@ -217,7 +218,7 @@ def files_of(patch: str) -> tuple[FileChange, ...]:
     return tuple(files)
 
 
-def _no_work(transaction: Any, work: str) -> None:
+def _no_work(transaction: Any, work: Work) -> None:
     """Nobody works on what is seeded."""
 
 

@@ -3,6 +3,8 @@
 import time
 from http import HTTPStatus
 
+from app import metrics
+from app.domain.budget import Spending
 from app.domain.model_limits import Pass
 from app.errors import ConfigurationError, Parked, StoreUnavailable, TemporarilyFailed, WorkFailed
 from app.http import StreamedReply
@@ -62,6 +64,7 @@ class Passage:
             spending = course.settled(estimate, rewritten=rewritten)
             self._largest_output = max(self._largest_output, spending.tokens.output)
             self._till.settle(spending)
+            _count(spending)
             if spending.cached_share is not None:
                 facts = {"cached_share": round(spending.cached_share, 3), "cost_usd": round(spending.cost_usd, 4)}
                 _log.info("model_answered", model=spending.model, first_token_ms=spending.first_token_ms, **facts)
@@ -78,6 +81,7 @@ class Passage:
                 return await self._refuse(order, HTTPStatus.UNAUTHORIZED, WorkFailed(closed.reason))
             if await self._tried(order, course, leave):
                 return None
+            metrics.retries.labels("request").inc()
 
     async def _tried(self, order: Order, course: Course, leave: Pass) -> bool:
         """Send it once. False when the API did not serve it, and the account's standing says what is next."""
@@ -133,3 +137,14 @@ class Passage:
             facts = {"session": order.turn.session_id, "agent": order.agent_id or None, "cause": cause}
             _log.warning("prefix_rewritten", **facts, cache_read=paid.cache_read, cache_write=paid.cache_write)
         return cause
+
+
+def _count(spending: Spending) -> None:
+    tokens, first_ms = spending.tokens, spending.first_token_ms
+    metrics.model_answered(
+        status=spending.status,
+        counts=tokens.model_dump(),
+        cost_usd=spending.cost_usd,
+        first_token_s=None if first_ms is None else first_ms / 1000,
+        cached_share=spending.cached_share,
+    )

@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from app.metrics import Moment, page
 from app.services.gateway import Door
 from app.services.gateway.course import OpenTurn, Order
 from app.services.gateway.listener import Connection, Request
 from app.services.gateway.messages import Messages
 from app.services.gateway.prefixes import Prefixes
 from tests.services.gateway.conftest import ACCOUNT, Books, ask, asked, settled
+from tests.test_metrics import samples
 
 MARK: dict[str, Any] = {"cache_control": {"type": "ephemeral"}}
 SYSTEM = [{"type": "text", "text": "You are an engineer." * 50, **MARK}]
@@ -64,6 +66,18 @@ async def test_each_answer_says_how_soon_it_came_and_how_much_of_its_input_was_c
     told = [line for line in logs if line["event"] == "model_answered"]
     assert [line["cached_share"] > 0.5 for line in told] == [False, True]
     assert all(line["first_token_ms"] > 0 and line["cost_usd"] > 0 for line in told)
+
+
+async def test_each_request_is_on_the_page_of_metrics(door: Door, books: Books) -> None:
+    before = samples(page(Moment()).decode())
+    await rewritten(door, books, turn("Go"), turn("Go", "Yes", "More"))
+    grown = {name: value - before.get(name, 0.0) for name, value in samples(page(Moment()).decode()).items()}
+    tokens = [row.tokens for row in await settled(books, 2)]
+    assert grown["autocode_gateway_requests_total status=200"] == 2
+    assert grown["autocode_gateway_tokens_total kind=cache_read"] == sum(each.cache_read for each in tokens) > 0
+    assert grown["autocode_gateway_tokens_total kind=output"] == sum(each.output for each in tokens) > 0
+    assert grown["autocode_gateway_dollars_total"] > 0
+    assert 0 < grown["autocode_gateway_first_token_seconds_sum"] < 60
 
 
 async def test_a_sub_agents_conversation_is_another_one(door: Door, books: Books) -> None:
