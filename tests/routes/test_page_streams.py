@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.errors import Unauthorized
-from app.models import EventKind, PipelineOptions, RepositoryChanges, RunStatus
+from app.models import EventKind, RepositoryChanges, RunStatus
 from app.models import FileChange as File
 from app.routes.feed import Feed
 from tests.routes.service import ACCESS_CODE, Json, Service, Stream, serving

@@ -98,7 +98,8 @@ class Desk(Runner):
         with contextlib.suppress(NotFound):  # nothing was ever said about the ticket
             newest = (await self._store.conversation(key)).run.id
             told = f"A change of the ticket started nothing: {reason}."
-            await self._store.append(newest, EventKind.NOTICE, {"text": told}, once=f"refused {account}")
+            notice = {"text": told}
+            await self._store.append(newest, EventKind.NOTICE, notice, once=f"refused {account}", claimed=False)
         return Receipt(status="ignored", ticket=key, reason=reason)
 
     async def find_tickets(self, words: str) -> tuple[TicketHit, ...]:

@@ -120,7 +120,7 @@ async def test_what_waits_while_its_run_is_taken_is_not_written(
     await store.take(run_id, "zombie")
     with database.writer.begin() as taker:
         fences.take(taker, run_id, "other")
-        writing = asyncio.create_task(write(store, run_id))
+        writing = asyncio.ensure_future(write(store, run_id))
         async with asyncio.timeout(20):
             while not await asyncio.to_thread(_somebody_waits, database):
                 assert not writing.done()
