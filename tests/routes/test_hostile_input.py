@@ -227,6 +227,6 @@ async def test_a_host_that_is_none_changes_no_answer(host: str) -> None:
 async def test_only_the_api_is_described_for_programs() -> None:
     async with serving() as service:
         paths = (await service.get("/openapi.json")).json()["paths"]
-        assert {path.split("/")[1] for path in paths} == {"api", "webhook", "health"}
+        assert {path.split("/")[1] for path in paths} == {"api", "webhook", "health", "ready", "live", "metrics"}
         for path in ("/docs", "/redoc"):  # their pages would run other hosts' scripts
             assert (await service.look(path)).status_code == 404

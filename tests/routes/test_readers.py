@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from app.models import EventKind, PipelineOptions, RunStatus
+from app.models import EventKind, FileChange, PipelineOptions, RepositoryChanges, RunStatus
 from app.routes.feed import Feed
 from app.routes.live import Audience
 from app.web.assets import Assets
@@ -84,6 +84,12 @@ class Hall:
         for text in texts:
             await self._service.store.append(self._run_id, EventKind.TEXT, {"text": text, "role": "author"})
 
+    async def change(self, path: str) -> None:
+        """The run's change is one of this file."""
+        files = (FileChange(path=path, added=1, removed=0),)
+        change = RepositoryChanges(repository="acme/widgets", branch="b", base="main", files=files, patch="")
+        await self._service.store.keep_changes(self._run_id, change)
+
     async def whisper(self, text: str) -> None:
         """The text that is being written."""
         await self._service.store.whisper(self._run_id, text)
@@ -120,6 +126,21 @@ async def test_how_things_stand_is_drawn_once_for_all(hall: Hall) -> None:
         for _ in range(READERS):
             await stack.enter_async_context(hall.reader(after=2))
     assert hall.rendering.drawn.count("status") == 1
+
+
+async def test_how_things_stand_is_told_again_only_where_it_changed(hall: Hall) -> None:
+    async with hall.reader(after=2) as early:
+        await hall.change("a.py")
+        await early.until("a.py")
+        async with hall.reader(after=3) as late:
+            assert b'id="changes"' not in late.told
+            for number in range(3):
+                await hall.say(f"number {number}.")
+                await asyncio.gather(early.until(f"number {number}."), late.until(f"number {number}."))
+            await hall.change("b.py")
+            await asyncio.gather(early.until("b.py"), late.until("b.py"))
+    assert [early.told.count(b'id="status"'), late.told.count(b'id="status"')] == [1, 1]
+    assert [early.told.count(b'id="changes"'), late.told.count(b'id="changes"')] == [2, 1]
 
 
 async def test_pages_that_begin_elsewhere_are_told_what_fits_them(hall: Hall) -> None:

@@ -45,4 +45,4 @@ class Caretaker:
             await asyncio.wait({mending})
 
     async def _mend(self) -> None:
-        tell(await self._doctor.examine(mend=True, beside=self._beside))
+        tell(await self._doctor.examine(mend=True, beside=self._beside, clear=False))

@@ -54,9 +54,10 @@ class Doctor:
         self._workspace = estate.workspace
         self._look_again_s = look_again_s
 
-    async def examine(self, *, mend: bool, beside: bool = False) -> Examination:
+    async def examine(self, *, mend: bool, beside: bool = False, clear: bool = True) -> Examination:
         """Look at everything. `beside`: another process is at work in this WORKSPACE_DIR, which may have just begun to
-        use what looks forgotten.
+        use what looks forgotten. Without `clear` the worktrees that the database does not know are told, and stay:
+        where it was lost, they may be all that is left.
         """
         found = [
             *await self._alone("the disk", self._room()),
@@ -65,7 +66,7 @@ class Doctor:
             *await self._alone("runs", self._runs(mend=mend)),
         ]
         for name in self._repositories.names:
-            found += await self._alone(name, self._repository(self._repositories.of(name), mend=mend))
+            found += await self._alone(name, self._repository(self._repositories.of(name), mend=mend, clear=clear))
         if (skipped := self._skipped(beside=beside)) is None:
             found += await self._alone("sessions", self._sessions(mend=mend))
         return Examination(findings=tuple(found), skipped=() if skipped is None else (skipped,))
@@ -109,10 +110,10 @@ class Doctor:
             *(_finding(f"Work {work} was queued, and no run waited for it.", mend) for work in works),
         ]
 
-    async def _repository(self, github: GitHub, *, mend: bool) -> Findings:
+    async def _repository(self, github: GitHub, *, mend: bool, clear: bool) -> Findings:
         found = await github.examine(mend=mend)
         forgotten = [each for each in await github.worktrees() if not await self._knows(each.branch)]
-        removed = [await self._forgotten(github, each, mend=mend) for each in forgotten]
+        removed = [await self._forgotten(github, each, mend=mend and clear) for each in forgotten]
         remains = [_remains(each) for each in await github.saved() if not await self._knows(each.branch)]
         return [*found, *removed, *remains]
 

@@ -91,7 +91,6 @@ class Exchange:
 
     async def _listen(self, connection: _Connection) -> None:
         await connection.execute(f"LISTEN {CHANNEL}")
-        self._heard.forget()
         self._signals.look_anew()
         self._listens.set()
         async for told in connection.notifies():

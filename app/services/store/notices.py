@@ -95,10 +95,6 @@ class Heard:
         known.text, known.number = known.text[: piece.keep] + piece.text, known.number + 1
         return known.text
 
-    def forget(self) -> None:
-        """What comes may go on from pieces that were missed."""
-        self._texts.clear()
-
 
 def _alike(one: str, other: str) -> int:
     """How many letters both begin with."""

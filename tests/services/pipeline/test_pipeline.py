@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from app.errors import StoreUnavailable, WorkFailed
+from app.errors import WorkFailed
 from app.models import EventKind, PipelineOptions, Run
 from app.results import Changes, Workspace
 from app.services.checks.mock_client import MockChecks, failed, passed
@@ -19,7 +19,7 @@ class BrokenGitHub(MockGitHub):
     """Meets an error that nobody thought of."""
 
     async def changes(self, workspace: Workspace, *, patch_bytes: int = 200_000) -> Changes:
-        raise StoreUnavailable("what nobody thought of")
+        raise RuntimeError("what nobody thought of")
 
 
 async def test_a_ticket_becomes_a_pull_request(world: World) -> None:

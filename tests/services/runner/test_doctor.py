@@ -231,3 +231,10 @@ class Passing(Leftovers):
     def end(self, leftover: Leftover) -> bool:
         self.ended.append(leftover)
         return True
+
+
+async def test_a_worktree_that_the_database_does_not_know_stays_where_nobody_asked_for_its_end(world: World) -> None:
+    workspace = await world.github.prepare("ticket/proj-9")
+    [told] = (await Doctor(estate_of(world)).examine(mend=True, clear=False)).findings
+    assert (told.mended, bool(told.remedy)) == (False, True)
+    assert workspace.directory.is_dir()

@@ -202,10 +202,11 @@ async def test_what_could_not_be_told_is_told_once_the_connection_is_back(proces
         await here.whisper(run_id, "Let")
         await until(updates, lambda each: each.writing == "Let")
         cut(database, "%pg_notify%")
+        await here.whisper(run_id, "Let me")
         await here.append(run_id, EventKind.NOTICE, {"text": "One"})
         await until(updates, lambda each: bool(each.events))
-        await here.whisper(run_id, "Let me")
-        await until(updates, lambda each: each.writing == "Let me")
+        await here.whisper(run_id, "Let me see")
+        await until(updates, lambda each: each.writing == "Let me see")
 
 
 async def listening(database: Database) -> psycopg.AsyncConnection[Any]:
