@@ -175,8 +175,9 @@ class GitHub(ABC):
         """
 
     @abstractmethod
-    async def examine(self, *, mend: bool = False) -> tuple[Finding, ...]:
-        """What killed processes left that nobody uses, mended where that is asked for; work is saved first.
+    async def examine(self, *, mend: bool = False, clear: bool = True) -> tuple[Finding, ...]:
+        """What killed processes left that nobody uses, mended where that is asked for; work is saved first. Without
+        `clear` worktrees of which nothing is known are told, and stay.
 
         What was mended already, as this process opened the repository, comes along the first time.
         """

@@ -247,11 +247,11 @@ class GitHubClient(GitHub):
         workshop, _ = await self._parts()
         await pack(workshop.git, self._places, self._clone_lock)
 
-    async def examine(self, *, mend: bool = False) -> tuple[Finding, ...]:
+    async def examine(self, *, mend: bool = False, clear: bool = True) -> tuple[Finding, ...]:
         """See GitHub."""
         workshop, _ = await self._parts()
         mended, self._mended = self._mended, ()
-        return (*mended, *await Examination(workshop, age_s=self._stale_s).findings(mend=mend))
+        return (*mended, *await Examination(workshop, age_s=self._stale_s).findings(mend=mend, clear=clear))
 
     def removal_command(self, workspace: Workspace) -> str:
         """See GitHub."""

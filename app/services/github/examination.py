@@ -19,16 +19,17 @@ class Examination:
         self._workshop = workshop
         self._age_s = age_s
 
-    async def findings(self, *, mend: bool) -> tuple[Finding, ...]:
+    async def findings(self, *, mend: bool, clear: bool) -> tuple[Finding, ...]:
         """See GitHub."""
         async with self._workshop.clone_lock.held():
             found = [*self._locks(mend=mend), *self._vanished(mend=mend), *self._leftovers(mend=mend)]
         for workspace in await self._workshop.all():
             async with self._workshop.alone(workspace.branch):
                 if what := self._fault(workspace):
-                    if mend:
+                    mends = mend and (clear or self._workshop.records.load(workspace.branch) is not None)
+                    if mends:
                         await self._put_right(workspace)
-                    found.append(_finding(what, mended=mend))
+                    found.append(_finding(what, mended=mends))
         return tuple(found)
 
     def _locks(self, *, mend: bool) -> Iterator[Finding]:

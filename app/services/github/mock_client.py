@@ -246,7 +246,7 @@ class MockGitHub(GitHub):
     async def maintain(self) -> None:
         """See GitHub."""
 
-    async def examine(self, *, mend: bool = False) -> tuple[Finding, ...]:
+    async def examine(self, *, mend: bool = False, clear: bool = True) -> tuple[Finding, ...]:  # noqa: ARG002
         """See GitHub."""
         gone = [each for each in self._machine.workspaces.values() if not each.directory.is_dir()]
         if mend:

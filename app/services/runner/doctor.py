@@ -111,7 +111,7 @@ class Doctor:
         ]
 
     async def _repository(self, github: GitHub, *, mend: bool, clear: bool) -> Findings:
-        found = await github.examine(mend=mend)
+        found = await github.examine(mend=mend, clear=clear)
         forgotten = [each for each in await github.worktrees() if not await self._knows(each.branch)]
         removed = [await self._forgotten(github, each, mend=mend and clear) for each in forgotten]
         remains = [_remains(each) for each in await github.saved() if not await self._knows(each.branch)]
