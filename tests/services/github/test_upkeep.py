@@ -148,6 +148,8 @@ async def test_a_worktree_of_which_nothing_is_known_is_saved_and_removed(bench: 
     record.unlink()
 
     [listed] = await client.worktrees()
+    [told] = await client.examine(mend=True, clear=False)
+    assert (told.mended, bench.worktree.exists()) == (False, True)
     [found] = await client.examine(mend=True)
 
     assert (listed.branch, listed.directory) == (BRANCH, bench.worktree)
