@@ -67,6 +67,7 @@ def create_app(settings: Settings | None = None, runner: Runner | None = None) -
     )
     app.state.settings = settings
     app.state.limiter = make_limiter()
+    app.state.lines = runs.Lines()
     app.state.reception = make_reception(settings)
     app.state.webhook_secret = Secret(settings.webhook_secret.get_secret_value()) if settings.webhook_secret else None
     app.state.demo_ticket = None

@@ -1,10 +1,11 @@
 """The JSON API: runs, their events, stop and retry. The pages and people's scripts use it."""
 
 import re
+from collections import OrderedDict
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from app import metrics
@@ -17,6 +18,8 @@ from app.services.runner import Runner
 router = APIRouter(prefix="/api/v1", tags=["runs"], dependencies=[Depends(caller)])
 
 _PING_S = 15
+_KEPT = 64
+"""Events. Who is further behind has its own written."""
 _LAST = 2**53 - 1  # a number that every database and every JavaScript keeps
 
 RunId = Annotated[str, Path(max_length=64, pattern="^[0-9A-Za-z-]+$")]
@@ -46,6 +49,7 @@ async def get_run(runner: RunnerDep, run_id: RunId) -> Run:
 
 @router.get("/runs/{run_id}/events", response_model=None)
 async def get_events(
+    request: Request,
     runner: RunnerDep,
     run_id: RunId,
     after: After = 0,
@@ -62,7 +66,8 @@ async def get_events(
         if last_event_id is not None:
             after = _number(last_event_id)
         await runner.run(run_id)  # 404 before the stream begins
-        return EventSourceResponse(_stream(runner, run_id, after), ping=_PING_S, ping_message_factory=_ping)
+        lines: Lines = request.app.state.lines
+        return EventSourceResponse(_stream(runner, lines, run_id, after), ping=_PING_S, ping_message_factory=_ping)
     events = await runner.events(run_id, after=after, limit=limit)
     return {"events": events, "next": events[-1].seq if events else after}
 
@@ -79,15 +84,27 @@ async def retry_run(runner: RunnerDep, by: CallerDep, run_id: RunId) -> Receipt:
     return await runner.retry_run(run_id, by=by)
 
 
-async def _stream(runner: Runner, run_id: str, after: int) -> AsyncIterator[ServerSentEvent]:
+class Lines:
+    """Events as they go over the wire, written once for all who follow a run; the last of them."""
+
+    def __init__(self) -> None:
+        self._sent: OrderedDict[tuple[str | None, int], bytes] = OrderedDict()
+
+    def of(self, event: Event) -> bytes:
+        """An event's lines."""
+        if (known := self._sent.get((event.run_id, event.seq))) is None:
+            known = ServerSentEvent(id=str(event.seq), data=event.model_dump_json()).encode()
+            self._sent[event.run_id, event.seq] = known
+            if len(self._sent) > _KEPT:
+                self._sent.popitem(last=False)
+        return known
+
+
+async def _stream(runner: Runner, lines: Lines, run_id: str, after: int) -> AsyncIterator[bytes]:
     with metrics.readers.track_inprogress():
         async for event in runner.follow(run_id, after=after):
-            yield _sent(event)
-        yield ServerSentEvent(event="done", data="{}")
-
-
-def _sent(event: Event) -> ServerSentEvent:
-    return ServerSentEvent(id=str(event.seq), data=event.model_dump_json())
+            yield lines.of(event)
+        yield ServerSentEvent(event="done", data="{}").encode()
 
 
 def _ping() -> ServerSentEvent:

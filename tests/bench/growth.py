@@ -32,7 +32,7 @@ _TYPICAL, _TYPICAL_STEPS = "TYPE-1", 36
 
 _REQUESTS = 40
 _APPENDS, _APPEND_ROUNDS = 50, 20
-_RATE, _ROUND_S, _ACK_ROUNDS = 50.0, 2.0, 15
+_RATE, _ROUND_S, _ACK_ROUNDS = 50.0, 2.0, 21
 _AIM = "≤ 1.3×"
 
 Taken = Mapping[str, list[float]]
@@ -51,7 +51,7 @@ def measure() -> list[Measurement]:
         acked = _acked(services)
     bench = f"{_CONVERSATIONS:,} conversations, {events / 1e6:.1f} million events, against next to none"
     return [
-        _row(bench, "202 at 50 tickets a second", 99, acked),
+        _row(bench, "p99 of 100 webhooks at 50 a second", 50, acked),
         _row(bench, "the list of conversations", 50, home),
         _row(bench, "the list of runs", 50, runs),
         _row(bench, "opening a conversation of 10,000 events", 50, conversation),
@@ -137,11 +137,12 @@ def _served(services: Mapping[str, Service], path: str) -> Taken:
 
 
 def _acked(services: Mapping[str, Service]) -> Taken:
+    """The 99th percentile of each round, so that what else the machine does spoils a round and not all of them."""
     taken: dict[str, list[float]] = {name: [] for name in services}
     for number in range(_ACK_ROUNDS + 1):
         for name, service in services.items():
             url = str(service.http.base_url)
             found = load.send(url, project=f"R{number}", rate=_RATE, count=int(_RATE * _ROUND_S))
             if number:
-                taken[name] += found
+                taken[name].append(percentile(found, 99))
     return taken

@@ -182,6 +182,7 @@ class World:
             "PIPELINE_REVIEW": "true",
             "PIPELINE_LINT": "true",
             "PIPELINE_TESTS": "true",
+            "MIN_FREE_GB": "0",  # a container's /tmp is small
             "RETRY_AFTER_S": "0.1,0.2",
             "CLAUDE_MAX_RETRIES": "2",
             "DRAIN_SECONDS": "0",

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from app.models import EventKind, RunStatus
+from app.routes.runs import Lines
 from tests.routes.service import ACCESS_CODE, Json, Service, Stream, serving
 from tests.routes.test_runs_api import RUNS, ended, taken
 
@@ -86,3 +87,16 @@ async def test_a_stream_needs_the_code_too() -> None:
         answer = await service.get(f"{RUNS}/{run_id}/events", headers=known)
         assert answer.headers["content-type"].startswith("text/event-stream")
         assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_an_event_is_written_once_for_all_who_follow_and_not_kept_for_ever(service: Service) -> None:
+    run_id = await taken(service)
+    await say(service, run_id, *map(str, range(100)))
+    events = await service.store.events(run_id)
+    lines = Lines()
+    first = lines.of(events[0])
+    assert lines.of(events[0].model_copy()) is first
+    for event in events:
+        lines.of(event)
+    assert lines.of(events[0]) is not first
+    assert lines.of(events[0]) == first

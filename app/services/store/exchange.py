@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from app.database import KEEPALIVES
 from app.logger import get_logger
-from app.services.store.notices import CHANNEL, NOTICE, Heard, News, Notice, Piece, Told
+from app.services.store.notices import CHANNEL, NOTICE, Heard, News, Notice, Told
 from app.services.store.signals import Signals
 
 LOOK_EVERY_S = 5.0
@@ -118,19 +118,22 @@ class Exchange:
             await self._due.wait()
             self._due.clear()
             news, self._news = self._news, {}
-            notices: list[Notice] = [News(ticket=ticket, listed=listed) for ticket, listed in news.items()]
+            writing: dict[str, str] = {}
             if time.monotonic() >= write_at:
-                notices += self._pieces()
+                writing, self._writing = self._writing, {}
                 write_at = time.monotonic() + _WRITE_EVERY_S
             try:
-                await connection.execute(_TELL, [[notice.model_dump_json() for notice in notices]])
+                await self._tell_once(connection, news, writing)
             except psycopg.OperationalError:
-                self._news = news | self._news
+                self._news, self._writing = news | self._news, writing | self._writing
                 raise
             await asyncio.sleep(_TELL_EVERY_S)  # what comes meanwhile is told together
             if self._writing:
                 self._due.set()
 
-    def _pieces(self) -> list[Piece]:
-        writing, self._writing = self._writing, {}
-        return [piece for ticket, text in writing.items() for piece in self._told.pieces(ticket, text)]
+    async def _tell_once(self, connection: _Connection, news: dict[str, bool], writing: dict[str, str]) -> None:
+        notices: list[Notice] = [News(ticket=ticket, listed=listed) for ticket, listed in news.items()]
+        for ticket, text in writing.items():
+            notices += self._told.pieces(ticket, text)
+        if notices:
+            await connection.execute(_TELL, [[notice.model_dump_json() for notice in notices]])

@@ -5,7 +5,6 @@ has come to what the others are at.
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator
 
@@ -87,6 +86,8 @@ def _ends(event: Event) -> bool:
 
 
 async def _woken(follower: Follower, limit_s: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(limit_s):
-            await follower.woken.wait()
+    alarm = asyncio.get_running_loop().call_later(limit_s, follower.woken.set)
+    try:
+        await follower.woken.wait()
+    finally:
+        alarm.cancel()

@@ -72,8 +72,9 @@ class Told:
             keep = len(told.text)
 
     def begin_anew(self) -> None:
-        """Nobody knows what was heard: each text begins again."""
-        self._texts.clear()
+        """Nobody knows what was heard: each text is told from its beginning."""
+        for text in self._texts.values():
+            text.number, text.text = 0, ""
 
 
 class Heard:

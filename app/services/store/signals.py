@@ -4,12 +4,13 @@ What happened is read from the database; memory only wakes, and saves reading th
 """
 
 import asyncio
+import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from app.errors import StoreUnavailable
 from app.services.store.tail import Read, Tail
 
 _WRITING_LASTS_S = 60.0
@@ -44,8 +45,9 @@ class Signals:
         self._followers: defaultdict[str | None, set[Follower]] = defaultdict(set)
         self._tails: dict[str, Tail] = {}
         self._writing: dict[str, _Writing] = {}
+        self._readings: set[asyncio.Task[None]] = set()
 
-    @contextmanager
+    @contextlib.contextmanager
     def following(self, ticket: str | None) -> Iterator[Follower]:
         """A follower, as long as the block lasts. Those of one conversation share its tail."""
         tail = None if ticket is None else self._tails.setdefault(ticket, Tail(ticket, self._read))
@@ -64,14 +66,24 @@ class Signals:
         """There may be news in the conversation."""
         if (tail := self._tails.get(ticket)) is not None:
             tail.expire()
-        for follower in self._followers.get(ticket, ()):
-            follower.woken.set()
+            # Read before they wake: else all of them wake to wait for the one that reads, and wake again.
+            reading = asyncio.create_task(self._read_for(ticket, tail))
+            self._readings.add(reading)
+            reading.add_done_callback(self._readings.discard)
 
     def wake_all(self) -> None:
         """The list of conversations may look different."""
         for followers in self._followers.values():
             for follower in followers:
                 follower.elsewhere = True
+                follower.woken.set()
+
+    async def _read_for(self, ticket: str, tail: Tail) -> None:
+        try:
+            with contextlib.suppress(StoreUnavailable):  # whoever follows hears of it when it reads
+                await tail.refresh(older_than_s=self.look_every_s)
+        finally:
+            for follower in self._followers.get(ticket, ()):
                 follower.woken.set()
 
     def look_anew(self) -> None:

@@ -195,18 +195,21 @@ async def test_what_happened_while_nothing_was_heard_is_seen_once_the_connection
         await until(updates, lambda each: bool(each.events))
 
 
-async def test_what_could_not_be_told_is_told_once_the_connection_is_back(process: Process, database: Database) -> None:
+@pytest.mark.parametrize("text", ["Let me", ""])
+async def test_what_could_not_be_told_is_told_once_the_connection_is_back(
+    process: Process, database: Database, text: str
+) -> None:
     here, there = await process(), await process()
     run_id = await running(here)
     async with watching(there) as updates:
         await here.whisper(run_id, "Let")
         await until(updates, lambda each: each.writing == "Let")
         cut(database, "%pg_notify%")
-        await here.whisper(run_id, "Let me")
+        await here.whisper(run_id, text)
+        await until(updates, lambda each: (each.writing or "") == text)
+        cut(database, "%pg_notify%")
         await here.append(run_id, EventKind.NOTICE, {"text": "One"})
         await until(updates, lambda each: bool(each.events))
-        await here.whisper(run_id, "Let me see")
-        await until(updates, lambda each: each.writing == "Let me see")
 
 
 async def listening(database: Database) -> psycopg.AsyncConnection[Any]:
