@@ -137,3 +137,5 @@ class Exchange:
             notices += self._told.pieces(ticket, text)
         if notices:
             await connection.execute(_TELL, [[notice.model_dump_json() for notice in notices]])
+        for ticket, text in writing.items():
+            self._told.heard(ticket, text)

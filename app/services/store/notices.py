@@ -60,7 +60,7 @@ class Told:
     def pieces(self, ticket: str, text: str) -> Iterator[Piece]:
         """What makes of the text that was told this one; of an empty one its end."""
         if not text:
-            if (ended := self._texts.pop(ticket, None)) is not None:
+            if (ended := self._texts.get(ticket)) is not None:
                 yield Piece(ticket=ticket, text_id=ended.id, number=ended.number, over=True)
             return
         told = self._texts.setdefault(ticket, _Text(uuid.uuid4().hex[:12]))
@@ -70,6 +70,11 @@ class Told:
             yield Piece(ticket=ticket, text_id=told.id, number=told.number, keep=keep, text=more)
             told.text, told.number = text[: keep + len(more)], told.number + 1
             keep = len(told.text)
+
+    def heard(self, ticket: str, text: str) -> None:
+        """The pieces were told. An ended text is done with; the next one has an id of its own."""
+        if not text:
+            self._texts.pop(ticket, None)
 
     def begin_anew(self) -> None:
         """Nobody knows what was heard: each text is told from its beginning."""
