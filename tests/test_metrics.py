@@ -1,8 +1,7 @@
 """The page of metrics: Prometheus can read it, and nobody can make it grow without end."""
 
-from prometheus_client.parser import text_string_to_metric_families
-
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from app import metrics
 
