@@ -38,7 +38,7 @@ async def test_while_the_first_one_has_no_answer_nobody_follows(gateway: Gateway
     first, *others = await doors_of(gateway, 8)
     api.fault(429, headers={"retry-after": "1"})
     asking = asyncio.create_task(ask(first))
-    await asyncio.to_thread(api.wait_for, lambda _: True)
+    await until(lambda: gateway.standing != OPEN)
     with api.gate() as gate:
         following = [asyncio.create_task(ask(door)) for door in others]
         await asyncio.to_thread(gate.wait)
