@@ -22,6 +22,7 @@ from tests.bench import (
     pages,
     prefix,
     readers,
+    soak,
     steps,
     streams,
 )
@@ -39,6 +40,7 @@ BENCHES: dict[str, Callable[[], list[Measurement]]] = {
     "streams": streams.measure,
     "readers": readers.measure,
     "growth": growth.measure,
+    "soak": soak.measure,
     "steps": steps.measure,
 }
 _HEAD = ("bench", "", "auto-code", "yardstick", "ratio", "aim")

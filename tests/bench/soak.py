@@ -132,8 +132,8 @@ _DEATHS: dict[str, float] = {}
 
 
 def _pid_of(worker: str) -> str:
-    """The process in a worker's name."""
-    return next(part for part in worker.split(":") if part.isdigit())
+    """The process in a worker's name: its host, its process, and what tells it from others of that number."""
+    return worker.rsplit("-", 2)[1]
 
 
 @dataclass

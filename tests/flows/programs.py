@@ -16,7 +16,13 @@ from typing import Protocol
 
 _END_WITH_PARENT = 1  # PR_SET_PDEATHSIG of linux/prctl.h
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["app.main", "uvicorn.protocols.http.auto", "uvicorn.lifespan.on"])
+_LATE = (
+    *("app.cli.life", "app.services.claude_code.client", "anyio._backends._asyncio", "fastapi.telemetry._runtime"),
+    *("dbos._sys_db_sqlite", "httpcore", "sqlalchemy.dialects.postgresql.psycopg", "uvicorn.lifespan.on"),
+    *("uvicorn.loops.asyncio", "uvicorn.protocols.http.auto", "uvicorn.protocols.websockets.auto"),
+)
+"""What the program imports only once it runs."""
+_FORKS.set_forkserver_preload(["app.main", *_LATE, __name__])
 
 
 class Program(Protocol):

@@ -67,8 +67,19 @@ def of_column(column: Column, moments: Iterable[Moment]) -> list[Moment]:
     return [moment for moment in moments if column.death != "cli" or moment.cli]
 
 
-def chain(moments: Sequence[Moment], *, length: int, seed: int) -> list[Moment]:
-    """So many of them for one run, in their order: none of two between the same two steps, which would be one death."""
-    mixed = random.Random(seed).sample(moments, len(moments))  # noqa: S311 - no secret
-    chosen = {moment.point.after: moment for moment in mixed}
-    return sorted(list(chosen.values())[:length])
+def deal(moments: Iterable[Moment], *, deaths: int, seed: int) -> list[list[Moment]]:
+    """The moments of each run, which dies so often at most. All of them are of one story, and of no two was the same
+    step recorded last: those would be one death.
+    """
+    runs: list[list[Moment]] = []
+    ordered = sorted(moments)
+    for moment in random.Random(seed).sample(ordered, len(ordered)):  # noqa: S311 - no secret
+        run = next((run for run in runs if len(run) < deaths and _fits(moment, run)), None)
+        if run is None:
+            runs.append(run := [])
+        run.append(moment)
+    return [sorted(run) for run in runs]
+
+
+def _fits(moment: Moment, run: Sequence[Moment]) -> bool:
+    return moment.story == run[0].story and moment.point.after not in {other.point.after for other in run}

@@ -62,7 +62,7 @@ def _doubled(world: World, course: Course, story: Story) -> Iterator[str]:
         later = [world.prompt_of(request) for request in world.model.requests if request.wall > death.at]
         for turn in _ended_before(course, death.at) & PROMPTS.keys():
             if any(PROMPTS[turn] in prompt for prompt in later):
-                yield f"turn {turn} was asked again after {death.moment}"
+                yield f"turn {turn} was asked again after {death.moment.name}"
 
 
 def _left(world: World, course: Course) -> Iterator[str]:

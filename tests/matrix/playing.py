@@ -20,7 +20,7 @@ from tests.flows import programs
 from tests.flows.leftovers import processes_in
 from tests.flows.service import Json, Service
 from tests.flows.world import World
-from tests.matrix.dying import Plan, end_clis, watch
+from tests.matrix.dying import Plan, Point, end_clis, watch
 from tests.matrix.recording import Moment, Recording, effects_in, matching, requests_of, servers
 from tests.matrix.story import Story
 
@@ -36,7 +36,7 @@ _UNFINISHED = "SELECT count(*) FROM {table} WHERE status IN ('ENQUEUED', 'DELAYE
 class Died:
     """A death: at which moment, and when."""
 
-    moment: str
+    moment: Moment
     at: datetime
 
 
@@ -76,7 +76,7 @@ class Player:
         settings = {"DATABASE_URL": database.replace("+psycopg", "")} if database else {}
         self._service: Service = world.service(**settings)
         self._deaths: list[Died] = []
-        self._effects: list[Moment] = []
+        self._effects: dict[Point, Moment] = {}
         self._traps: list[_Trap] = []
         self._buried = 0
         self._machines = 1
@@ -90,8 +90,8 @@ class Player:
         return Recording(self._story.name, effects_in(record), requests_of(self._world)).moments
 
     def play(self, dies_at: Sequence[Moment]) -> Course:
-        """How the run went that dies at these moments, in their order."""
-        self._effects = [moment for moment in dies_at if not moment.is_request]
+        """How the run went that dies at each of these moments that it comes to."""
+        self._effects = {moment.point: moment for moment in dies_at if not moment.is_request}
         self._traps = [self._trap(moment) for moment in dies_at if moment.is_request]
         with closing(self):
             self._start()
@@ -123,7 +123,7 @@ class Player:
         if not self._diary.exists():
             return []
         lines = map(json.loads, self._diary.read_text().splitlines())
-        return [Died(str(line["point"]), datetime.fromisoformat(line["at"])) for line in lines]
+        return [Died(self._effects[Point(**line["point"])], datetime.fromisoformat(line["at"])) for line in lines]
 
     def _ask(self) -> None:
         """Ask for it as trackers and people do: again, where nobody answered."""
@@ -161,9 +161,9 @@ class Player:
 
     def _start(self) -> None:
         """Start the service, which may die of that."""
-        cli = self._death == "cli"
-        due = tuple(moment.point for moment in (self._effects if cli else self._effects[:1]))
-        self._begin(Plan(diary=self._diary, victim="cli" if cli else "service", points=due))
+        past = {died.moment.point for died in self._written()}
+        due = tuple(point for point in self._effects if point not in past)
+        self._begin(Plan(diary=self._diary, victim="cli" if self._death == "cli" else "service", points=due))
 
     def _begin(self, plan: Plan) -> None:
         self._service.launch = partial(programs.start, before=partial(watch, plan, self._world.workspace))
@@ -181,13 +181,11 @@ class Player:
         while not self._service.alive:
             if self._death == "cli" or len(self._written()) == self._buried:
                 raise AssertionError(f"The service ended by itself:\n{self._service.log.read_text()[-4000:]}")
-            self._buried += 1
-            self._effects.pop(0)
             self._bury()
 
     def _meet(self, trap: _Trap) -> None:
         trap.let_go = True
-        self._deaths.append(Died(trap.moment.name, datetime.now(UTC)))
+        self._deaths.append(Died(trap.moment, datetime.now(UTC)))
         if self._death == "cli":
             end_clis(of=self._service.pid)
         else:
@@ -197,6 +195,7 @@ class Player:
 
     def _bury(self) -> None:
         """The service is dead: what it started dies with it, and the next one starts."""
+        self._buried = len(self._written())
         wait_until_nothing_lives(self._world.directory)
         if self._death == "machine":
             self._lose_machine()

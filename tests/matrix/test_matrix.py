@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.matrix.columns import Column, Matrix, chain, of_column
+from tests.matrix.columns import Column, Matrix, deal, of_column
 from tests.matrix.recording import Moment
 from tests.postgres import Postgres
 
@@ -44,7 +44,7 @@ def test_a_run_that_dies_again_and_again_opens_one_pull_request(postgres: Postgr
     assert_every_side_effect_is_there(moments, story)
     for column, deaths in DEATHS.items():
         if column.database == database:
-            dies_at = chain(of_column(column, moments), length=deaths, seed=SEED)
+            dies_at, *_ = deal(of_column(column, moments), deaths=deaths, seed=SEED)
             course, judgement = matrix.play(column, dies_at)
             assert judgement.faults == (), (column, [moment.name for moment in dies_at])
             assert course.deaths, column
