@@ -20,7 +20,7 @@ def measure() -> list[Measurement]:
     with (
         World() as world,
         world.model.gate() as gate,
-        world.service(MAX_CONCURRENT_RUNS="1") as service,
+        world.service(CLAUDE_SPARE="true", MAX_CONCURRENT_RUNS="1") as service,
         bare.serving() as bare_url,
         bare.serving(world.directory / "bare.db") as durable_url,
     ):

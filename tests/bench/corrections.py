@@ -22,7 +22,7 @@ def measure() -> list[Measurement]:
 
 
 def _measure(first_token_s: float) -> list[Measurement]:
-    with World(CORRECTED) as world, world.service() as service:
+    with World(CORRECTED) as world, world.service(CLAUDE_SPARE="true") as service:
         world.model.first_token_s = first_token_s
         wholes, turns, colds = [], [], []
         for number in range(_ROUNDS + 1):

@@ -16,7 +16,10 @@ _SAMPLE_S = 0.02
 
 def measure() -> list[Measurement]:
     """Tickets with all three corrections, so that reviewers need processes too."""
-    with World(CORRECTED) as world, world.service(start_fresh, MAX_CONCURRENT_RUNS=str(_LIMIT)) as service:
+    with (
+        World(CORRECTED) as world,
+        world.service(start_fresh, CLAUDE_SPARE="true", MAX_CONCURRENT_RUNS=str(_LIMIT)) as service,
+    ):
         sampler = _Sampler(service.pid)
         sampler.start()
         started = time.monotonic()

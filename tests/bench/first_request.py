@@ -17,7 +17,10 @@ _PAUSE_S = 2.0
 
 def measure() -> list[Measurement]:
     """One ticket at a time, with a pause in which the next spare process gets ready; then two tickets at once."""
-    with World({IMPLEMENT: [Reply("Nothing to do.")]}) as world, world.service(PIPELINE_REVIEW="false") as service:
+    with (
+        World({IMPLEMENT: [Reply("Nothing to do.")]}) as world,
+        world.service(CLAUDE_SPARE="true", PIPELINE_REVIEW="false") as service,
+    ):
         directory = world.directory / "cold"
         directory.mkdir()
         subprocess.run(["git", "init", "-q", directory], check=True)

@@ -51,7 +51,7 @@ def measure() -> list[Measurement]:
         acked = _acked(services)
     bench = f"{_CONVERSATIONS:,} conversations, {events / 1e6:.1f} million events, against next to none"
     return [
-        _row(bench, "p99 of 100 webhooks at 50 a second", 50, acked),
+        _row(bench, "202 at 50 tickets a second", 99, acked),
         _row(bench, "the list of conversations", 50, home),
         _row(bench, "the list of runs", 50, runs),
         _row(bench, "opening a conversation of 10,000 events", 50, conversation),
@@ -71,7 +71,7 @@ def _row(bench: str, what: str, percent: int, taken: Taken, *, aim: str = _AIM) 
 
 def _fill(large: World, small: World) -> tuple[str, int]:
     """Write both databases; the return is a run that goes on, and how many events the large one has."""
-    with large.service() as service:  # whatever it writes itself for a ticket, each conversation has
+    with large.service(CLAUDE_SPARE="true") as service:  # whatever it writes itself for a ticket, each conversation has
         service.wait(service.accept(large.ticket(_TYPICAL)))
     with seeding(large.workspace) as past:
         _typical(past)
@@ -118,7 +118,7 @@ async def _appended(files: Mapping[str, Path], run: str) -> Taken:
 @contextmanager
 def _held(world: World) -> Iterator[Service]:
     """The service, in which one run waits for the model, and all others for its end."""
-    with world.model.gate() as gate, world.service(MAX_CONCURRENT_RUNS="1") as service:
+    with world.model.gate() as gate, world.service(CLAUDE_SPARE="true", MAX_CONCURRENT_RUNS="1") as service:
         service.accept(world.ticket("HELD-1"))
         gate.wait()
         yield service
@@ -137,12 +137,12 @@ def _served(services: Mapping[str, Service], path: str) -> Taken:
 
 
 def _acked(services: Mapping[str, Service]) -> Taken:
-    """The 99th percentile of each round, so that what else the machine does spoils a round and not all of them."""
+    """In turns of two seconds, so that what else the machine does meets both."""
     taken: dict[str, list[float]] = {name: [] for name in services}
     for number in range(_ACK_ROUNDS + 1):
         for name, service in services.items():
             url = str(service.http.base_url)
             found = load.send(url, project=f"R{number}", rate=_RATE, count=int(_RATE * _ROUND_S))
             if number:
-                taken[name].append(percentile(found, 99))
+                taken[name] += found
     return taken

@@ -12,7 +12,7 @@ _RUNS = 8
 
 def measure() -> list[Measurement]:
     """Runs that begin as the overload does."""
-    with World() as world, world.service() as service:
+    with World() as world, world.service(CLAUDE_SPARE="true") as service:
         over = time.time() + _SECONDS
         tries: list[float] = []
 

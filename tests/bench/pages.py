@@ -27,7 +27,7 @@ def measure() -> list[Measurement]:
 
     Requests and readers take turns between the service and the file.
     """
-    with World() as world, world.service() as service:
+    with World() as world, world.service(CLAUDE_SPARE="true") as service:
         with seeding(world.workspace) as past:
             stories.company(past)
             stories.long(past, _KEY)

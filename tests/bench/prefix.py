@@ -12,12 +12,12 @@ from tests.flows.world import CORRECTED, FIX_REVIEW, IMPLEMENT, World
 
 def measure() -> list[Measurement]:
     """Over the author's four turns in one process; with a kill -9 and a restart in their midst; and fresh sessions."""
-    with World(CORRECTED) as world, world.service() as service:
+    with World(CORRECTED) as world, world.service(CLAUDE_SPARE="true") as service:
         service.wait(service.accept(world.ticket("PROJ-1")))
         first = _authors(world)
         service.wait(service.accept(world.ticket("PROJ-2")))
         other = _authors(world)[len(first)]
-    with World(CORRECTED) as world, world.service() as service:
+    with World(CORRECTED) as world, world.service(CLAUDE_SPARE="true") as service:
         with world.model.gate(lambda request: FIX_REVIEW in request.prompt) as gate:
             run_id = service.accept(world.ticket("PROJ-1"))
             gate.wait()

@@ -45,6 +45,7 @@ def measure(tickets: int = _TICKETS) -> list[Measurement]:
         "MAX_CONCURRENT_RUNS": str(_PER_WORKER),
         "MAX_CONCURRENT_RUNS_TOTAL": str(_TOTAL),
         "MAX_CONCURRENT_RUNS_PER_BUCKET": str(_PER_BUCKET),
+        "CLAUDE_SPARE": "true",
         "DRAIN_SECONDS": "0",
     }
     with Postgres() as postgres, World() as world, Fleet(world, postgres, *_WORKERS, **limits) as fleet:

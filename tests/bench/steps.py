@@ -23,7 +23,7 @@ _STEPS = {
 
 def measure() -> list[Measurement]:
     """Medians since the webhook was sent, with a spare process that waits ready."""
-    with World({IMPLEMENT: [Reply("Nothing to do.")]}) as world, world.service() as service:
+    with World({IMPLEMENT: [Reply("Nothing to do.")]}) as world, world.service(CLAUDE_SPARE="true") as service:
         rounds = [_by_webhook(world, service, f"PROJ-{number}") for number in range(_ROUNDS + 1)][1:]
     reached = {step: median([taken[step] for taken in rounds]) for step in rounds[0]}
     return [

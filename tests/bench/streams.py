@@ -131,7 +131,7 @@ class _Noted(Sequence[bytes]):
 def _written() -> tuple[list[float], float]:
     """Seconds from each delta to its pixels, and until the service is gone while it is read."""
     model = _Writer()
-    with World(model=model) as world, world.service(PIPELINE_TESTS="false") as service:
+    with World(model=model) as world, world.service(CLAUDE_SPARE="true", PIPELINE_TESTS="false") as service:
         service.http.post("/tickets", data={"place": "WRIT-1", "summary": "A text"})
         asked = {"ticket": "WRIT-1", "repos": "acme/widgets", "mode": RunMode.ASK, "instructions": "Write"}
         assert service.http.post("/code-runs", data=asked).has_redirect_location

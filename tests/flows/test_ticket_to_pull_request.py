@@ -4,7 +4,7 @@ from tests.flows.world import CORRECTED, FIX_LINT, FIX_REVIEW, FIX_TESTS, IMPLEM
 
 
 def test_a_ticket_becomes_a_pull_request_after_all_corrections_in_the_authors_one_session() -> None:
-    with World(CORRECTED) as world, world.service() as service:
+    with World(CORRECTED) as world, world.service(CLAUDE_SPARE="true") as service:
         run = service.wait(service.accept(world.ticket("PROJ-7")))
 
         assert (run["status"], run["error"]) == ("pr_opened", None)

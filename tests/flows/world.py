@@ -185,5 +185,6 @@ class World:
             "MIN_FREE_GB": "0",  # a container's /tmp is small
             "RETRY_AFTER_S": "0.1,0.2",
             "CLAUDE_MAX_RETRIES": "2",
+            "CLAUDE_SPARE": "false",  # most services here have one ticket, and it costs as much as that
             "DRAIN_SECONDS": "0",
         }

@@ -74,7 +74,7 @@ class Player:
         self._death = death
         self._database = database
         settings = {"DATABASE_URL": database.replace("+psycopg", "")} if database else {}
-        self._service: Service = world.service(**settings)
+        self._service: Service = world.service(CLAUDE_SPARE="true", **settings)
         self._deaths: list[Died] = []
         self._effects: dict[Point, Moment] = {}
         self._traps: list[_Trap] = []

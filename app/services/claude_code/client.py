@@ -43,11 +43,15 @@ class _Task:
 
 
 class ClaudeCodeClient(ClaudeCode):
-    """Asks sessions. There are never more than `limit` processes, the spare among them."""
+    """Asks sessions. There are never more than `limit` processes, the spare among them where there is to be one."""
 
-    def __init__(self, *, surroundings: Surroundings, limit: int, archive: Archive | None = None) -> None:
+    def __init__(
+        self, *, surroundings: Surroundings, limit: int, spare: bool = True, archive: Archive | None = None
+    ) -> None:
         self._cli = surroundings.cli
-        self._processes = Processes(surroundings=surroundings, limit=limit, spare_role=AUTHOR, archive=archive)
+        self._processes = Processes(
+            surroundings=surroundings, limit=limit, spare_role=AUTHOR if spare else None, archive=archive
+        )
         self._knows_files: set[str] = set()
         """Sessions that were asked something here, since when their files are no older than what they remember."""
         self._narrators: dict[str, Narrator] = {}

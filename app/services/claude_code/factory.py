@@ -27,7 +27,9 @@ def make_claude_code(
     from app.services.claude_code.options import CliSettings  # noqa: PLC0415
 
     around = Surroundings(cli=CliSettings.of(settings), gateway=gateway, sandbox=sandbox)
-    return ClaudeCodeClient(surroundings=around, limit=settings.max_concurrent_runs, archive=archive)
+    return ClaudeCodeClient(
+        surroundings=around, limit=settings.max_concurrent_runs, spare=settings.claude_spare, archive=archive
+    )
 
 
 @lru_cache

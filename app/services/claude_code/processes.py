@@ -19,9 +19,14 @@ from app.services.claude_code.transcripts import History, Transcript
 
 
 class Processes:
-    """Opens, keeps and ends them. Who waits for a process gets one in order of asking."""
+    """Opens, keeps and ends them. Who waits for a process gets one in order of asking.
 
-    def __init__(self, *, surroundings: Surroundings, limit: int, spare_role: Role, archive: Archive | None) -> None:
+    Without a `spare_role` there is no spare.
+    """
+
+    def __init__(
+        self, *, surroundings: Surroundings, limit: int, spare_role: Role | None, archive: Archive | None
+    ) -> None:
         self._around = surroundings
         self._cli = surroundings.cli
         self._spare_role = spare_role
@@ -131,8 +136,9 @@ class Processes:
 
     def refill(self) -> None:
         """Make a spare in the background, if there is none and a slot is free."""
-        if self._spare is None and not self._free.locked() and self._making_spare is None:
-            self._making_spare = asyncio.create_task(self._make_spare())
+        wanted = self._spare is None and self._making_spare is None and not self._free.locked()
+        if wanted and self._spare_role is not None:
+            self._making_spare = asyncio.create_task(self._make_spare(self._spare_role))
 
     async def history(self, session_id: str) -> History:
         """What the CLI wrote down of the session, here or where it was at work last."""
@@ -159,7 +165,7 @@ class Processes:
         metrics.cli_processes.dec()
         self._free.release()
 
-    async def _make_spare(self) -> None:
+    async def _make_spare(self, role: Role) -> None:
         try:
             await self._take_slot()
             session_id = str(uuid.uuid4())
@@ -167,7 +173,7 @@ class Processes:
             ground.mkdir(parents=True)
             session = SessionRef(id=session_id, directory=ground, reads=self.expected_reads)
             mirror = self._mirrors.of(session_id)
-            opening = Opening(session=session, role=self._spare_role, model=self._cli.model, mirror=mirror)
+            opening = Opening(session=session, role=role, model=self._cli.model, mirror=mirror)
             self._spare = LiveSession(surroundings=self._around, opening=opening)
             with contextlib.suppress(WorkFailed):  # who takes it meets the same, and says it
                 await self._spare.ready()
