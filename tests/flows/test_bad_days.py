@@ -64,8 +64,11 @@ def test_a_full_disk_is_waited_for_and_the_run_goes_on_when_there_is_room() -> N
     with World(turns) as world, world.service(on_a_small_disk, MIN_FREE_GB="0", **WITHOUT_GATES) as service:
         run_id = service.accept(world.ticket())
         until(lambda: says(service, "database lost"))
+        time.sleep(AWAY_S)
         Path(f"/proc/{service.pid}/root{world.workspace}/worktrees/ticket/proj-1/filler").unlink()
         assert_published(world, service.wait(run_id))
+        told = [line["event"] for line in service.logged() if line["event"].startswith("database ")]
+        assert told == ["database lost", "database back"]
 
 
 def test_a_clock_that_jumps_a_day_forward_and_back_changes_nothing() -> None:

@@ -114,7 +114,7 @@ def test_a_zombie_publishes_and_writes_nothing(postgres: Postgres) -> None:
 
 
 def test_a_rolling_restart_under_load_loses_nothing(postgres: Postgres) -> None:
-    names, tickets = ("one", "two", "three"), 9
+    names, tickets = ("one", "two", "three"), 7
     with World() as world, Fleet(world, postgres, *names, MAX_CONCURRENT_RUNS="2", DRAIN_SECONDS="1") as fleet:
         fleet.start()
         run_ids = [fleet["one"].accept(world.ticket(f"PROJ-{number}")) for number in range(1, tickets + 1)]

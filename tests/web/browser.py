@@ -71,7 +71,8 @@ class Browsing:
             await context.close()
 
     async def _context(self, **options: Any) -> BrowserContext:
-        context = await self._browser.new_context(**options)
+        # Without a graphics card each turn of a spinner is drawn by the processor that the other tests need.
+        context = await self._browser.new_context(**{"reduced_motion": "reduce", **options})
         context.set_default_timeout(_LIMIT_MS)
         await context.add_init_script(_WATCH_POLICY)
         self._contexts.append(context)

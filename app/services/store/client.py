@@ -86,9 +86,9 @@ class DatabaseStore(SqlStore):
         try:
             result = await self._in(self._writers if writes else self._readers, lambda: _settled(engine, body))
         except StoreUnavailable as error:
-            self._outages.failed(error.message, began=began)
+            self._outages.failed(error.message, began=began, writes=writes)
             raise
-        self._outages.succeeded()
+        self._outages.succeeded(writes=writes)
         return result
 
     async def _in(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
