@@ -7,9 +7,10 @@ import socket
 import subprocess
 from urllib.request import urlopen
 
-from tests.cli.shell import Shell, free_port, read_until
+from tests.cli.shell import Shell, read_until
 from tests.fakes.messages_api import API_KEY, MessagesApi
 from tests.fakes.scripts import Reply, conversation, edit_file, verdict
+from tests.ports import free_port
 
 
 def test_a_sample_ticket_becomes_a_pull_request_with_nothing_configured_and_nothing_left_behind(shell: Shell) -> None:

@@ -19,6 +19,7 @@ from typing import Generic, Self, get_args
 
 from tests.fakes.http import Answer, Connection, Credential, Request
 from tests.fakes.troubles import WAIT_LIMIT_S, Fault, Gate, R, Trouble
+from tests.ports import free_port
 
 _FLUSH_S = 0.02
 _STOP_LIMIT_S = 5.0
@@ -171,7 +172,7 @@ class Server(ABC, Generic[R]):
                 listener = await loop.create_unix_server(self._connect, self._socket, backlog=256)
                 port = 0
             else:
-                listener = await loop.create_server(self._connect, self.address, self.port, backlog=256)
+                listener = await loop.create_server(self._connect, self.address, self.port or free_port(), backlog=256)
                 port = listener.sockets[0].getsockname()[1]
         except OSError as error:
             ready.set_exception(error)

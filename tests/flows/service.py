@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ import httpx
 
 from tests.builders import signature
 from tests.flows import programs
+from tests.ports import free_port
 
 Json = dict[str, Any]
 
@@ -31,7 +31,7 @@ class Service:
     """
 
     def __init__(self, *, env: Mapping[str, str], directory: Path, launch: programs.Launch = programs.start) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         self.env = {**env, "CLAUDE_CODE_API_PORT": str(self.port)}
         self.log = directory / "service.log"
         self._directory = directory
@@ -159,10 +159,3 @@ class Service:
         if self._process is not None and self._process.poll() is None:
             os.kill(self._process.pid, how)
             self._process.wait(30)
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port

@@ -6,7 +6,6 @@ Its readers see an end, not a broken connection. A second signal does not wait f
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from app.services.runner.mock_client import MockRunner
 from app.services.store.mock_client import MockStore
 from app.services.tracker.null_client import NoTracker
 from tests.builders import jira_body
+from tests.ports import free_port
 from tests.routes.service import LIMIT_S, settings_of
 
 START_LIMIT_S = 60.0
@@ -53,8 +53,7 @@ class Process:
     """That service in a process of its own, and a client of it. Its standard error is a terminal."""
 
     def __init__(self, log: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            port = taken.getsockname()[1]
+        port = free_port()
         program = [sys.executable, "-c", f"from tests.routes.test_shutdown import serve; serve({port})"]
         self._log = log
         self._terminal, theirs = os.openpty()

@@ -37,7 +37,7 @@ async def follow(store: Store, signals: Signals, run_id: str, *, after: int) -> 
                     after = event.seq
                     over = over or _ends(event)
                     yield event
-            if events:
+            if shared is None and events:
                 continue
             if over:
                 return
@@ -65,7 +65,7 @@ async def watch(store: Store, signals: Signals, ticket: str | None, *, after: in
                 said_at = now
                 after = events[-1].seq if events else after
                 yield Update(events=events, writing=written, elsewhere=elsewhere)
-            if not events:
+            if shared is not None or not events:
                 await _woken(follower, write_at - now if too_soon else signals.look_every_s)
 
 
