@@ -19,7 +19,10 @@ _REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>", re.DOTALL)
 _PLAN_FILE = re.compile(r"/[^\s\"]+/plans/[\w-]+\.md")
 _CLI_WORDS = ("[Request interrupted", "Continue from where you left off.", "Your response above was cut off")
 """How what the CLI says in a person's place begins."""
-_CUT_OFF = re.compile(r"stopped while running|\[Tool call interrupted|\[Tool result missing|\[Request interrupted")
+_CUT_OFF = re.compile(
+    r"stopped while running|\[Tool call interrupted|\[Tool result missing|\[Request interrupted"
+    r"|want to take this action right now"
+)
 
 
 @dataclass

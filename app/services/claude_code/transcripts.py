@@ -13,14 +13,18 @@ from app.models import Model, Question
 from app.services.claude_code.copies import Copies
 from app.services.claude_code.questions import SET_ASIDE, question_of
 
-GO_ON = "Go on with what you were asked: you were cut off in the middle of it."
-GO_ON_RESTORED = (
+_CUT_OFF = "Go on with what you were asked: you were cut off in the middle of it."
+_RESTORED = (
     "Go on with what you were asked. The machine that you worked on was lost in the middle of it: the files are as "
     "they were last saved, and may lack your newest changes. Look at them before you go on."
 )
-_GOING_ON = frozenset({GO_ON, GO_ON_RESTORED})
-"""What a session is asked when its turn was cut off. It counts as the same turn as the prompt before."""
-
+# A CLI whose service dies may write down for a call under way that the user refused it and wants it to stop.
+_BY_NOBODY = " If a call of yours was refused or interrupted just before this, no person did that: make it again."
+GO_ON, GO_ON_RESTORED = _CUT_OFF + _BY_NOBODY, _RESTORED + _BY_NOBODY
+_GOING_ON = frozenset({GO_ON, GO_ON_RESTORED, _CUT_OFF, _RESTORED})
+"""What a session is asked when its turn was cut off, or was by an earlier version. It counts as the same turn as the
+prompt before.
+"""
 
 _KINDS = frozenset({"user", "assistant", "attachment", "cost-state"})
 """Entries that tell what happened."""
