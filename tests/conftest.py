@@ -1,19 +1,11 @@
 """What every test has."""
 
-import os
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from tests.postgres import Postgres
-
-# Compiling the scanner's rules takes seconds, which each home of its own would cost anew.
-os.environ.setdefault("KF_RULE_CACHE_DIR", str(Path(tempfile.gettempdir()) / "auto-code-scanner-rules"))
-# What git puts into each new repository otherwise: samples of hooks, which nobody asked for.
-os.environ.setdefault("GIT_TEMPLATE_DIR", "")
 
 pytest_plugins = ["tests.web.browser"]
 

@@ -166,7 +166,7 @@ class World:
             "HOME": str(home),
             "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
             "LANG": "C.UTF-8",
-            **{name: os.environ[name] for name in ("KF_RULE_CACHE_DIR",) if name in os.environ},
+            "KF_RULE_CACHE_DIR": os.environ["KF_RULE_CACHE_DIR"],
             "GIT_CONFIG_GLOBAL": str(self.git.write_git_config(self.directory / "gitconfig")),
             "GH_CONFIG_DIR": str(self.github.write_gh_config(self.directory / "gh")),
             "NODE_ENV": "production",
