@@ -10,19 +10,17 @@ RUNS, AT_ONCE = 8, 4
 
 def test_eight_runs_wait_for_the_accounts_reset_and_one_request_tries_first() -> None:
     with World() as world, world.service(MAX_CONCURRENT_RUNS=str(AT_ONCE), **WITHOUT_GATES) as service:
-        reset = int(time.time()) + 4
         refused: list[float] = []
+        headers = {"anthropic-ratelimit-unified-status": "rejected", "retry-after": "1"}
 
         def is_at_its_limit(_request: ModelRequest) -> bool:
-            if (now := time.time()) < reset:
+            now = time.time()
+            # From the first request on, however long it takes to come.
+            reset = int(headers.setdefault("anthropic-ratelimit-unified-reset", str(int(now) + 4)))
+            if now < reset:
                 refused.append(now)
             return now < reset
 
-        headers = {
-            "anthropic-ratelimit-unified-status": "rejected",
-            "anthropic-ratelimit-unified-reset": str(reset),
-            "retry-after": "1",
-        }
         world.model.fault(429, times=None, when=is_at_its_limit, headers=headers)
         run_ids = [service.accept(world.ticket(f"PROJ-{number}")) for number in range(1, RUNS + 1)]
         runs = [service.wait(run_id) for run_id in run_ids]
@@ -37,13 +35,14 @@ def test_eight_runs_wait_for_the_accounts_reset_and_one_request_tries_first() ->
 
 def test_an_overload_of_some_seconds_loses_no_run() -> None:
     with World() as world, world.service(MAX_CONCURRENT_RUNS=str(AT_ONCE), **WITHOUT_GATES) as service:
-        over = time.time() + 6
         tries: list[float] = []
 
         def is_overloaded(_request: ModelRequest) -> bool:
-            if (now := time.time()) < over:
+            now = time.time()
+            overloaded = now < (tries or [now])[0] + 4
+            if overloaded:
                 tries.append(now)
-            return now < over
+            return overloaded
 
         world.model.fault(529, times=None, when=is_overloaded)
         run_ids = [service.accept(world.ticket(f"PROJ-{number}")) for number in range(1, AT_ONCE + 1)]
