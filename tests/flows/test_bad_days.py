@@ -64,7 +64,7 @@ def test_a_full_disk_is_waited_for_and_the_run_goes_on_when_there_is_room() -> N
     with World(turns) as world, world.service(on_a_small_disk, MIN_FREE_GB="0", **WITHOUT_GATES) as service:
         run_id = service.accept(world.ticket())
         until(lambda: says(service, "database lost"))
-        time.sleep(AWAY_S)
+        time.sleep(AWAY_S)  # readers are served meanwhile, which must not be told as a database that is back
         Path(f"/proc/{service.pid}/root{world.workspace}/worktrees/ticket/proj-1/filler").unlink()
         assert_published(world, service.wait(run_id))
         told = [line["event"] for line in service.logged() if line["event"].startswith("database ")]
